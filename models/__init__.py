@@ -1,0 +1,1 @@
+"""What things are: records, codelists and ids. No I/O, and no import of another room."""

@@ -1,0 +1,45 @@
+"""What was asked, answered, expected, received and blocked."""
+
+from datetime import datetime
+from typing import Literal
+
+from models.base import Record
+from models.codes import Outcome, Retrieval
+
+
+class Problem(Record):
+    """A record or answer that did not fit, with its reason. `pointer` says where in which payload.
+
+    `severity` is `rejected` (the record is not in the data) or `note` (it is, and something about it is new).
+    """
+
+    kind: str
+    detail: str
+    severity: Literal["rejected", "note"] = "rejected"
+    payload_sha256: str = ""
+    pointer: str = ""
+    raw: str = ""
+
+
+class Crawl(Record):
+    """One line of the crawl log: a crawl or an ingest of one source, and how it ended."""
+
+    run_id: str
+    source_id: str
+    kind: Literal["crawl", "ingest", "replay"]
+    retrieval: Retrieval
+    started_at: datetime
+    ended_at: datetime
+    since: datetime | None = None
+    until: datetime | None = None
+    outcome: Outcome
+    reason: str
+    requests: int = 0
+    responses: int = 0
+    expected: int | None = None
+    records: int = 0
+    parsed: int = 0
+    rejected: int = 0
+    repeated: int = 0
+    documents_expected: int = 0
+    documents_received: int = 0

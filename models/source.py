@@ -1,0 +1,93 @@
+"""Cards: what a person may want to change about a source, as data."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import Field
+
+from models.base import Record
+from models.codes import Lifecycle, Retrieval, Role, ValueKind
+
+
+class Robots(Record):
+    """`obey`, or `api_documented` where the publisher documents the API and robots.txt guards only the pages."""
+
+    policy: Literal["obey", "api_documented"] = "obey"
+    why: str = ""
+
+
+class Politeness(Record):
+    """Seconds and counts a crawl keeps to."""
+
+    delay: float = Field(default=2.0, ge=0)
+    concurrency: int = Field(default=1, ge=1, le=8)
+    timeout: float = Field(default=120.0, gt=0)
+    retries: int = Field(default=4, ge=0)
+    busy_wait: dict[int, float] = {}
+    max_wait: float = 900.0
+
+
+class DocumentPolicy(Record):
+    """Which documents of candidates are fetched, and how many a night."""
+
+    types: tuple[str, ...] = ("application/pdf",)
+    max_bytes: int = 30_000_000
+    per_contract: int = 20
+    probe_budget: int = 200
+
+
+class SourceCard(Record):
+    """One source: one file of `data/sources/`."""
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str
+    publisher: str
+    namespace: str
+    countries: tuple[str, ...]
+    languages: tuple[str, ...]
+    rank: Literal["A", "B", "C", "D"]
+    retrieval: Retrieval
+    platform: Literal["ocds_links"]
+    start_url: str
+    licence: str
+    documentation: str
+    verified_on: date | None = None
+    window_param: tuple[str, str] | None = None
+    page_size: int = 100
+    first_since_days: int = Field(default=7, ge=1)
+    overlap_days: int = Field(default=3, ge=0)
+    lifecycle: dict[str, Lifecycle]
+    robots: Robots = Robots()
+    politeness: Politeness = Politeness()
+    documents: DocumentPolicy = DocumentPolicy()
+    private_addresses: bool = False
+    notes: str = ""
+
+
+class ColumnsCard(Record):
+    """How a spreadsheet's columns map to a release: one file of `data/columns/`.
+
+    `columns` maps a field to a column header. `constants` holds what every row shares.
+    """
+
+    id: str = Field(pattern=r"^[a-z0-9_]+$")
+    name: str
+    publisher: str
+    namespace: str
+    countries: tuple[str, ...]
+    languages: tuple[str, ...]
+    retrieval: Retrieval = Retrieval.FULL
+    licence: str
+    obtained: str
+    delimiter: str = ","
+    encoding: str = "utf-8"
+    date_format: Literal["iso", "dmy", "mdy"] = "iso"
+    columns: dict[str, str]
+    text_columns: tuple[str, ...] = ()
+    constants: dict[str, str] = {}
+    value_kind: ValueKind
+    child_kind: Literal["award", "contract"] = "contract"
+    supplier_role: Role = Role.SUPPLIER
+    lifecycle: dict[str, Lifecycle] = {}
+    required: tuple[str, ...] = ()
+    notes: str = ""

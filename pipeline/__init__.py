@@ -1,0 +1,1 @@
+"""What is done to records: one step a module, pure where it can be. Imports models."""
