@@ -1,13 +1,14 @@
 """Archived bytes and places in them."""
 
 from datetime import datetime
+from typing import Literal
 
 from models.base import Record
 from models.codes import PageClass, ReadOutcome
 
 
 class Payload(Record):
-    """The body of one archived response or file.
+    """The body of one archived response or file. `requested_url` differs from `url` after a redirect.
 
     `warc_offset` is the byte offset of the record's gzip member in `warc_file`, a path relative to the store.
     """
@@ -15,6 +16,8 @@ class Payload(Record):
     sha256: str
     size: int
     url: str
+    requested_url: str
+    role: Literal["page", "document", "robots", "file", "error"]
     method: str = "GET"
     request_sha256: str = ""
     status: int = 200

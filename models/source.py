@@ -84,6 +84,7 @@ class ColumnsCard(Record):
     date_format: Literal["iso", "dmy", "mdy"] = "iso"
     columns: dict[str, str]
     text_columns: tuple[str, ...] = ()
+    buyers: dict[str, str] = {}
     constants: dict[str, str] = {}
     value_kind: ValueKind
     child_kind: Literal["award", "contract"] = "contract"
