@@ -1,0 +1,206 @@
+"""Derives a run's rows from its archived bytes: the one way for a crawl, an ingest, a replay and a re-screening."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import orjson
+
+from models.codes import Candidacy, Retrieval
+from models.ids import sha256_hex
+from models.procurement import Parsed, Release
+from models.run import Problem
+from models.source import ColumnsCard, SourceCard
+from pipeline.archive import Archived, open_payload_at, read_run, run_info
+from pipeline.columns import parse_rows
+from pipeline.files import parse_ocds_file
+from pipeline.lake import PartitionWriter, partitions, write_partition
+from pipeline.ocds import parse_package
+from pipeline.store import Store
+
+Card = SourceCard | ColumnsCard
+CRAWL_FILE = "crawl.json"
+
+
+class Decides(Protocol):
+    """What derive needs of the candidates: a reason to keep a release whole, or none."""
+
+    def decide(self, release: Release) -> tuple[Candidacy | None, tuple[str, ...]]: ...
+
+
+@dataclass
+class Counts:
+    """What a run's payloads held. `rejected` counts problems by kind; notes are counted apart."""
+
+    records: int = 0
+    parsed: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+
+def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> Counts:
+    """Writes the run's partitions of seen, release, payload, problem and document from its sealed folder.
+
+    The partitions replace former ones of the same run, so that deriving twice changes nothing.
+    """
+    info = run_info(folder)
+    counts = Counts()
+    source_id = info.source_id
+    with (
+        PartitionWriter(store, "seen", source_id, info.run_id) as seen,
+        PartitionWriter(store, "release", source_id, info.run_id) as kept,
+        PartitionWriter(store, "payload", source_id, info.run_id) as payloads,
+        PartitionWriter(store, "problem", source_id, info.run_id) as problems,
+    ):
+        for archived in read_run(folder, store):
+            if archived.payload.role == "error":
+                continue
+            payloads.write(archived.payload.model_dump(mode="python"))
+            for item in parse_payload(archived, card):
+                if isinstance(item, Problem):
+                    _count_problem(counts, item)
+                    problems.write(_problem_row(item, source_id, info.run_id))
+                    continue
+                counts.records += 1
+                counts.parsed += 1
+                seen.write(_seen_row(item, card, info.run_id))
+                candidacy, reasons = candidates.decide(item.release)
+                if candidacy:
+                    kept.write(release_row(item, candidacy, reasons))
+        for problem in _crawl_problems(folder):
+            counts.notes[problem.kind] += 1
+            problems.write(_problem_row(problem, source_id, info.run_id))
+    write_partition(store, "document", source_id, info.run_id, _documents(folder, source_id))
+    return counts
+
+
+def _count_problem(counts: Counts, problem: Problem) -> None:
+    if problem.severity == "rejected":
+        counts.records += 1
+        counts.rejected[problem.kind] += 1
+    else:
+        counts.notes[problem.kind] += 1
+
+
+def parse_payload(archived: Archived, card: Card) -> Iterator[Parsed | Problem]:
+    """Releases and problems of one archived answer; answers that carry no releases give nothing."""
+    payload = archived.payload
+    if payload.role == "page" and payload.status == 200 and isinstance(card, SourceCard):
+        yield from parse_package(archived.body(), card, payload.sha256)
+    elif payload.role == "file":
+
+        def opened() -> Any:
+            return open_payload_at(archived.path, payload.warc_offset)
+
+        if isinstance(card, ColumnsCard):
+            with opened() as stream:
+                yield from parse_rows(stream, card, payload.sha256, payload.url)
+        else:
+            yield from parse_ocds_file(opened, card, payload.sha256)
+
+
+def _seen_row(item: Parsed, card: Card, run_id: str) -> dict[str, Any]:
+    release = item.release
+    return {
+        "contract_id": release.contract_id,
+        "release_id": release.release_id,
+        "native_id": release.native_id,
+        "published_on": release.published_on,
+        "source_id": release.source_id,
+        "retrieval": Retrieval(card.retrieval).value,
+        "payload_sha256": item.place.payload_sha256,
+        "pointer": item.place.pointer,
+        "run_id": run_id,
+    }
+
+
+def release_row(item: Parsed, candidacy: Candidacy | None, reasons: tuple[str, ...]) -> dict[str, Any]:
+    """A release kept whole; `candidacy` is None for the other releases of a candidate's process."""
+    release = item.release
+    return {
+        "release_id": release.release_id,
+        "contract_id": release.contract_id,
+        "source_id": release.source_id,
+        "candidacy": candidacy.value if candidacy else None,
+        "reasons": list(reasons),
+        "payload_sha256": item.place.payload_sha256,
+        "pointer": item.place.pointer,
+        "doc": orjson.dumps(release.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS).decode(),
+    }
+
+
+def _problem_row(problem: Problem, source_id: str, run_id: str) -> dict[str, Any]:
+    return {"source_id": source_id, "run_id": run_id, **problem.model_dump()}
+
+
+def crawl_file(folder: Path) -> dict[str, Any]:
+    """What the crawl said of itself when it ended; empty for an ingest."""
+    path = folder / CRAWL_FILE
+    if not path.is_file():
+        return {}
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
+
+
+def _crawl_problems(folder: Path) -> Iterator[Problem]:
+    for problem in crawl_file(folder).get("problems", ()):
+        yield Problem.model_validate({**problem, "severity": "note"})
+
+
+def _documents(folder: Path, source_id: str) -> Iterator[dict[str, Any]]:
+    for document in crawl_file(folder).get("documents", ()):
+        yield {**document, "source_id": source_id}
+
+
+def complete_contracts(store: Store, source_id: str, cards: Mapping[str, Card]) -> int:
+    """Keeps the releases of candidates' processes that were not candidates themselves; returns how many were added.
+
+    A process is shown with its whole history: a modification that says only EXERCISE OPTION belongs to its sum.
+    """
+    missing = _missing_releases(store, source_id)
+    if not missing:
+        return 0
+    card = cards[source_id]
+    added = 0
+    releases = sorted(release for ids in missing.values() for release, _ in ids)
+    name = f"completion-{sha256_hex(orjson.dumps(releases))[:16]}"
+    with PartitionWriter(store, "release", source_id, name) as kept:
+        for archived in _payloads(store, source_id, set(missing)):
+            wanted = missing.pop(archived.payload.sha256, None)
+            for item in parse_payload(archived, card) if wanted else ():
+                if isinstance(item, Parsed) and (item.release.release_id, item.place.pointer) in wanted:
+                    kept.write(release_row(item, None, ()))
+                    added += 1
+    return added
+
+
+def _missing_releases(store: Store, source_id: str) -> dict[str, set[tuple[str, str]]]:
+    seen = [str(p) for p in partitions(store, "seen", source_id)]
+    kept = [str(p) for p in partitions(store, "release", source_id)]
+    if not seen or not kept:
+        return {}
+    missing: dict[str, set[tuple[str, str]]] = {}
+    with duckdb.connect() as connection:
+        rows = connection.execute(
+            """
+            SELECT payload_sha256, release_id, pointer FROM read_parquet($seen) AS seen
+            WHERE contract_id IN (SELECT contract_id FROM read_parquet($kept))
+              AND release_id NOT IN (SELECT release_id FROM read_parquet($kept))
+            """,
+            {"seen": seen, "kept": kept},
+        )
+        while batch := rows.fetchmany(10_000):
+            for payload_sha256, release, pointer in batch:
+                missing.setdefault(payload_sha256, set()).add((release, pointer))
+    return missing
+
+
+def _payloads(store: Store, source_id: str, wanted: set[str]) -> Iterator[Archived]:
+    for folder in store.runs(source_id):
+        for archived in read_run(folder, store):
+            if archived.payload.sha256 in wanted:
+                yield archived

@@ -1,0 +1,158 @@
+"""Parses files a person was given: OCDS packages, lists and lines of any size, plain or gzipped, as streams."""
+
+import gzip
+import itertools
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+import ijson
+import orjson
+
+from models.procurement import Parsed, Place
+from models.run import Problem
+from models.source import SourceCard
+from pipeline.errors import BadData
+from pipeline.ocds import parse_release
+
+_HEAD = 4096
+_MAX_LINE = 64 << 20
+
+
+def check_file_head(head: bytes, name: str) -> None:
+    """Raises BadData, with how to mend it, for a file that cannot be OCDS JSON."""
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64].lower()
+    if not start:
+        raise BadData(f"{name} is empty; there is nothing to ingest.")
+    if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+        raise BadData(
+            f"{name} is a page of markup where OCDS JSON was due; fetch the data file itself and ingest that."
+        )
+    if start.startswith(b"\x1f\x8b"):
+        return
+    if not start.startswith((b"{", b"[")):
+        raise BadData(
+            f"{name} is not OCDS JSON (it starts with {start[:20]!r}); "
+            "for a spreadsheet name its columns card with --columns."
+        )
+
+
+def parse_ocds_file(
+    open_stream: Callable[[], IO[bytes]], card: SourceCard, payload_sha256: str
+) -> Iterator[Parsed | Problem]:
+    """Releases of a release package, record package, list or JSON lines; memory does not grow with the file.
+
+    Pointers are JSON pointers, or `line=N` (from 1), with a JSON pointer after `;at=` where a line is a package.
+    """
+
+    def opened() -> IO[bytes]:
+        stream = open_stream()
+        return gzip.GzipFile(fileobj=stream) if _is_gzip(open_stream) else stream
+
+    try:
+        if _is_lines(opened):
+            yield from _lines(opened, card, payload_sha256)
+        else:
+            yield from _document(opened, card, payload_sha256)
+    except (ijson.JSONError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+        yield Problem(
+            kind="malformed_json",
+            detail=f"{error}; what follows was not read",
+            payload_sha256=payload_sha256,
+        )
+
+
+def _is_gzip(open_stream: Callable[[], IO[bytes]]) -> bool:
+    with open_stream() as stream:
+        return stream.read(2) == b"\x1f\x8b"
+
+
+def _is_lines(opened: Callable[[], IO[bytes]]) -> bool:
+    """True when the first line is a whole JSON value of its own and another line follows."""
+    with opened() as stream:
+        first = stream.readline(_MAX_LINE)
+        second = stream.readline(_HEAD)
+    if not first.strip() or not second.strip():
+        return False
+    try:
+        orjson.loads(first)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _lines(opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:
+    with opened() as stream:
+        for number in itertools.count(1):
+            line = stream.readline(_MAX_LINE)
+            if not line:
+                return
+            if not line.strip():
+                continue
+            pointer = f"line={number}"
+            try:
+                value = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                yield Problem(kind="malformed_json", detail=str(error), payload_sha256=sha256, pointer=pointer)
+                continue
+            if isinstance(value, dict) and isinstance(value.get("releases"), list):
+                for index, release in enumerate(value["releases"]):
+                    place = Place(payload_sha256=sha256, pointer=f"{pointer};at=/releases/{index}")
+                    yield from parse_release(release, card, place)
+            else:
+                yield from parse_release(value, card, Place(payload_sha256=sha256, pointer=pointer))
+
+
+def _document(opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:
+    shape = _shape(opened)
+    if shape is None:
+        yield Problem(
+            kind="missing_field",
+            detail="the file has neither `releases` nor `records` and is no release and no list of releases",
+            payload_sha256=sha256,
+        )
+        return
+    prefix, pointer = shape
+    with opened() as stream:
+        for index, value in enumerate(ijson.items(stream, prefix, use_float=True)):
+            here = pointer.format(index=index)
+            if prefix == "records.item":
+                yield from _record(value, card, sha256, here)
+            else:
+                yield from parse_release(value, card, Place(payload_sha256=sha256, pointer=here))
+
+
+def _record(value: Any, card: SourceCard, sha256: str, pointer: str) -> Iterator[Parsed | Problem]:
+    """A record's releases where it embeds them, else its compiled release."""
+    if not isinstance(value, dict):
+        yield Problem(kind="wrong_type", detail="a record is an object", payload_sha256=sha256, pointer=pointer)
+        return
+    releases = [r for r in value.get("releases") or [] if isinstance(r, dict) and "ocid" in r]
+    if releases:
+        for index, release in enumerate(releases):
+            yield from parse_release(release, card, Place(payload_sha256=sha256, pointer=f"{pointer}/releases/{index}"))
+    elif isinstance(value.get("compiledRelease"), dict):
+        place = Place(payload_sha256=sha256, pointer=f"{pointer}/compiledRelease")
+        yield from parse_release(value["compiledRelease"], card, place)
+    else:
+        yield Problem(
+            kind="missing_field",
+            detail="the record embeds neither releases nor a compiled release",
+            payload_sha256=sha256,
+            pointer=pointer,
+        )
+
+
+def _shape(opened: Callable[[], IO[bytes]]) -> tuple[str, str] | None:
+    """ijson prefix of the releases and the pattern of their JSON pointers."""
+    with opened() as stream:
+        for prefix, event, value in ijson.parse(stream, use_float=True):
+            if prefix == "" and event == "start_array":
+                return "item", "/{index}"
+            if prefix == "" and event == "map_key":
+                if value == "releases":
+                    return "releases.item", "/releases/{index}"
+                if value == "records":
+                    return "records.item", "/records/{index}"
+                if value == "ocid":
+                    return "", ""
+    return None
