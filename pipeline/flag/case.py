@@ -1,0 +1,164 @@
+"""A case: all readings of one process, the technologies they name, and what each is worth where it stands."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+from models.codes import Polarity, Technology
+from pipeline.flag.context import Cancelled, Term, terms
+from pipeline.flag.spans import Hit, Reading
+from pipeline.rules.model import CueCategory, Kind, Reach, Strength
+
+# Segments up to this many characters are one thought: a title, a description, a row of a table.
+SHORT = 1500
+# Concepts that show one person is sought among many, or in public: they keep a face in scope.
+HARDENERS = frozenset({"one_to_many", "watchlist", "database_search", "live", "suspects", "surveillance_word"})
+# Concepts that make bare "facial recognition" a check of one person, unless a hardener stands by.
+SOFTENERS = frozenset({"verification", "attendance", "door_access", "travel_identity", "identity_programme"})
+FACES = frozenset({Technology.FACE_IDENTIFICATION, Technology.FACE_UNSPECIFIED, Technology.FACE_VERIFICATION})
+_SEARCHED_BY = frozenset({"policing", "border"})
+_MULTI = FACES | {Technology.MULTIMODAL, Technology.IRIS, Technology.OTHER}
+
+
+class Worth(IntEnum):
+    """What a term amounts to where it stands."""
+
+    NOTHING = 0
+    CONDITIONAL = 1
+    IN_SCOPE = 2
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """A term with its worth, the technology it stands for here, and the reason in words."""
+
+    term: Term
+    worth: Worth
+    technology: Technology
+    reason: str
+    bought: bool
+
+    @property
+    def live(self) -> bool:
+        """Spoken of as bought, run or offered, be it as an option."""
+        return self.term.polarity in {Polarity.ASSERTED, Polarity.OPTIONAL}
+
+
+class Case:
+    """What several segments say together. Titles speak for all segments."""
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self.readings = tuple(readings)
+        self.cancelled: list[Cancelled] = []
+        found: list[Term] = []
+        for reading in readings:
+            named, cancelled = terms(reading)
+            found += named
+            self.cancelled += cancelled
+        self._title = _concepts(reading for reading in readings if reading.segment.where == "title")
+        self._record = _concepts(reading for reading in readings if _is_short(reading))
+        self.weighed = tuple(self._weigh(term) for term in found)
+
+    def hits(self, *kinds: Kind) -> list[tuple[Reading, Hit]]:
+        """All hits of some kinds, with their readings."""
+        return [(reading, hit) for reading in self.readings for hit in reading.hits if hit.rule.kind in kinds]
+
+    def near(self, term: Term, reach: Reach = Reach.SENTENCE) -> frozenset[str]:
+        """Concepts in a term's sentence or the ones beside it, or in its segment, and in the title.
+
+        Title and short fields of a record are read as one thought; a page's term hears its own sentences and the title.
+        """
+        reading = term.reading
+        if _is_short(reading):
+            return self._record
+        whole = reach is Reach.SEGMENT
+        own = {hit.rule.concept for hit in reading.hits if whole or abs(hit.sentence - term.hit.sentence) <= 1}
+        return self._title | own
+
+    def sentence(self, term: Term) -> frozenset[str]:
+        """Concepts in a term's own sentence."""
+        return frozenset(hit.rule.concept for hit in term.reading.hits if hit.sentence == term.hit.sentence)
+
+    def _weigh(self, term: Term) -> Weighed:
+        near = self.near(term)
+        bought = bool(self.sentence(term) & {"bought", "deployed", "bought_before"})
+        worth, technology, reason = self._worth(term, near)
+        return Weighed(term, worth, technology, reason, bought)
+
+    def _worth(self, term: Term, near: frozenset[str]) -> tuple[Worth, Technology, str]:
+        rule = term.rule
+        technology = rule.technology or Technology.OTHER
+        if rule.strength in {Strength.CONTEXT, Strength.ACRONYM}:
+            companions = sorted(set(rule.needs) & self.near(term, rule.reach))
+            if not companions:
+                return Worth.NOTHING, technology, f"says nothing without {' or '.join(rule.needs)} near"
+            given = Worth.IN_SCOPE if rule.gives is Strength.STRONG else Worth.CONDITIONAL
+            reason = f"counts because {', '.join(companions)} stands near"
+        else:
+            given = Worth.IN_SCOPE if rule.strength is Strength.STRONG else Worth.CONDITIONAL
+            reason = "names the technology"
+        if given is Worth.IN_SCOPE:
+            return self._softened(term, technology, near, reason)
+        return self._hardened(technology, near, reason)
+
+    def _softened(
+        self, term: Term, technology: Technology, near: frozenset[str], reason: str
+    ) -> tuple[Worth, Technology, str]:
+        if technology is not Technology.FACE_UNSPECIFIED:
+            return Worth.IN_SCOPE, technology, reason
+        hard = near & HARDENERS
+        soft = near & SOFTENERS
+        if soft and not hard:
+            return (
+                Worth.CONDITIONAL,
+                Technology.FACE_VERIFICATION,
+                f"a check of one person ({', '.join(sorted(soft))}), no search among many shown",
+            )
+        public = near & (HARDENERS | _PUBLIC)
+        if public and term.polarity is not Polarity.EXCLUDED:
+            return Worth.IN_SCOPE, Technology.FACE_IDENTIFICATION, f"{reason}, with {', '.join(sorted(public))}"
+        return Worth.IN_SCOPE, technology, reason
+
+    def _hardened(self, technology: Technology, near: frozenset[str], reason: str) -> tuple[Worth, Technology, str]:
+        searched = near & {"one_to_many", "watchlist", "database_search", "suspects"}
+        if technology is Technology.IRIS and near & {"policing", "prison"} and "face_word" in near:
+            return Worth.IN_SCOPE, technology, f"{reason}, used on people in custody or in the field"
+        if searched and near & _SEARCHED_BY and technology in _MULTI and "face_word" in near:
+            return Worth.IN_SCOPE, technology, f"{reason}, searched by police or border forces"
+        return Worth.CONDITIONAL, technology, reason
+
+
+def _concepts(readings: Iterable[Reading]) -> frozenset[str]:
+    return frozenset(hit.rule.concept for reading in readings for hit in reading.hits)
+
+
+def _is_short(reading: Reading) -> bool:
+    return not reading.segment.where.startswith("page:") and len(reading.segment.text) <= SHORT
+
+
+_PUBLIC = frozenset(
+    {
+        "camera_word",
+        "public_camera",
+        "policing",
+        "border",
+        "transport",
+        "school",
+        "library",
+        "stadium",
+        "housing",
+        "street_public_space",
+        "retail",
+        "prison",
+    }
+)
+
+
+def excluded(weighed: Iterable[Weighed]) -> list[Weighed]:
+    """Those that the text itself rules out."""
+    return [one for one in weighed if one.term.polarity is Polarity.EXCLUDED]
+
+
+def banned(weighed: Iterable[Weighed]) -> list[Weighed]:
+    """Those that a ban speaks of."""
+    return [one for one in weighed if one.term.category is CueCategory.BANNED]

@@ -1,0 +1,137 @@
+"""Context: how a text speaks of a technology, and what its neighbours take away (after ConText)."""
+
+from dataclasses import dataclass
+
+from models.codes import Polarity
+from pipeline.flag.spans import Hit, Reading
+from pipeline.rules.model import CueCategory, Direction, Kind, Reach, Rule
+
+# A dog named forty words from a face does not make the face a dog's.
+NEIGHBOUR_TOKENS = 12
+
+_POLARITY = {
+    CueCategory.EXCLUDED: Polarity.EXCLUDED,
+    CueCategory.BANNED: Polarity.EXCLUDED,
+    CueCategory.OPTIONAL: Polarity.OPTIONAL,
+    CueCategory.HYPOTHETICAL: Polarity.HYPOTHETICAL,
+}
+# Where several cues reach one mention, the first of these decides.
+_ORDER = (CueCategory.EXCLUDED, CueCategory.BANNED, CueCategory.HYPOTHETICAL, CueCategory.OPTIONAL)
+
+
+@dataclass(frozen=True)
+class Term:
+    """A technology or product named by a text: its hit, its segment's reading, and how the text speaks of it."""
+
+    hit: Hit
+    reading: Reading
+    polarity: Polarity = Polarity.ASSERTED
+    category: CueCategory | None = None
+    cue: str = ""
+
+    @property
+    def rule(self) -> Rule:
+        return self.hit.rule
+
+    @property
+    def text(self) -> str:
+        return self.reading.segment.text[self.hit.start : self.hit.end]
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """A technology phrase that a neighbour took away, and the neighbour's rule and words."""
+
+    hit: Hit
+    by: Rule
+    words: str
+
+
+def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
+    """The technologies that a segment names, with polarity, and those that a neighbour cancelled."""
+    named = _outermost([hit for hit in reading.hits if hit.rule.names_technology])
+    neighbours = [hit for hit in reading.hits if hit.rule.kind is Kind.NEIGHBOUR]
+    cues = _live_cues(reading)
+    kept: list[Term] = []
+    cancelled: list[Cancelled] = []
+    for hit in named:
+        neighbour = next((other for other in neighbours if _cancels(other, hit)), None)
+        if neighbour is not None:
+            cancelled.append(Cancelled(hit, neighbour.rule, reading.segment.text[neighbour.start : neighbour.end]))
+            continue
+        kept.append(_with_polarity(hit, reading, cues))
+    return kept, cancelled
+
+
+def _outermost(hits: list[Hit]) -> list[Hit]:
+    """Without hits that lie inside a longer one of the same technology: `live facial recognition` says it all."""
+    return [
+        hit
+        for hit in hits
+        if not any(
+            other is not hit
+            and other.first <= hit.first
+            and hit.last <= other.last
+            and (other.last - other.first, other.rule.id) > (hit.last - hit.first, hit.rule.id)
+            and (other.rule.technology == hit.rule.technology or _same_body(other.rule, hit.rule))
+            for other in hits
+        )
+    ]
+
+
+def _same_body(a: Rule, b: Rule) -> bool:
+    """Both speak of faces, or one speaks of unnamed biometrics inside the other's words."""
+    if b.concept in {"biometric", "fingerprint"}:
+        return True
+    return str(a.technology).startswith("face") and str(b.technology).startswith("face")
+
+
+def _cancels(neighbour: Hit, hit: Hit) -> bool:
+    if hit.rule.technology is None or hit.rule.technology.value not in neighbour.rule.cancels:
+        return False
+    if neighbour.rule.reach is Reach.SPAN:
+        return neighbour.first < hit.last and hit.first < neighbour.last
+    if neighbour.rule.reach is Reach.SEGMENT:
+        return True
+    apart = max(neighbour.first - hit.last, hit.first - neighbour.last)
+    return neighbour.sentence == hit.sentence and apart <= NEIGHBOUR_TOKENS
+
+
+def _live_cues(reading: Reading) -> list[Hit]:
+    """Cues that no pseudo cue and no longer cue covers; terminators stay in."""
+    cues = [hit for hit in reading.hits if hit.rule.kind is Kind.CUE]
+    pseudo = [hit for hit in cues if hit.rule.category is CueCategory.PSEUDO]
+
+    def covered(hit: Hit) -> bool:
+        if hit.rule.category is CueCategory.PSEUDO:
+            return False
+        return any(other.first < hit.last and hit.first < other.last for other in pseudo)
+
+    return [hit for hit in cues if not covered(hit)]
+
+
+def _with_polarity(hit: Hit, reading: Reading, cues: list[Hit]) -> Term:
+    ends = [cue for cue in cues if cue.rule.category is CueCategory.TERMINATOR]
+    reaching = [
+        cue
+        for cue in cues
+        if cue.rule.category in _POLARITY and cue.sentence == hit.sentence and _reaches(cue, hit, ends)
+    ]
+    for category in _ORDER:
+        for cue in reaching:
+            if cue.rule.category is category:
+                words = reading.segment.text[cue.start : cue.end]
+                return Term(hit, reading, _POLARITY[category], category, words)
+    return Term(hit, reading)
+
+
+def _reaches(cue: Hit, hit: Hit, ends: list[Hit]) -> bool:
+    if cue.first < hit.last and hit.first < cue.last:
+        return False
+    forward = hit.first >= cue.last
+    if cue.rule.direction is Direction.FORWARD and not forward:
+        return False
+    if cue.rule.direction is Direction.BACKWARD and forward:
+        return False
+    low, high = (cue.last, hit.first) if forward else (hit.last, cue.first)
+    return high - low < cue.rule.scope and not any(low <= end.first < high for end in ends)

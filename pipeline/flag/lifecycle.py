@@ -1,0 +1,53 @@
+"""Lifecycle from words of the text alone, for texts without a status field."""
+
+from collections import Counter
+
+from models.codes import Lifecycle
+from pipeline.flag.case import SHORT, Case
+from pipeline.flag.spans import Hit, Reading
+from pipeline.rules.model import Direction, Kind
+
+# An ended or halted process says so once; what it went through before is said many times.
+_ENDINGS = (Lifecycle.CANCELLED, Lifecycle.TERMINATED, Lifecycle.SUSPENDED, Lifecycle.COMPLETE)
+
+
+def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
+    """The lifecycle that words of the case speak of, and the words; `unknown` where none do.
+
+    Cancelled, suspended and terminated need a contract, tender or system near, outside a contract's general
+    conditions. Planned words outweigh tender words only in a title.
+    """
+    found = [(reading, hit) for reading, hit in case.hits(Kind.LIFECYCLE) if _counts(reading, hit)]
+    for ending in _ENDINGS:
+        said = [one for one in found if one[1].rule.lifecycle is ending]
+        if said:
+            return ending, said[:3]
+    titled = [one for one in found if one[0].segment.where == "title"]
+    for group in (titled, found):
+        votes = Counter(hit.rule.lifecycle for _, hit in group)
+        if votes:
+            stage = max(votes, key=lambda key: (votes[key], key == Lifecycle.ACTIVE, str(key)))
+            return stage or Lifecycle.UNKNOWN, [one for one in group if one[1].rule.lifecycle is stage][:3]
+    return Lifecycle.UNKNOWN, []
+
+
+def _counts(reading: Reading, hit: Hit) -> bool:
+    if not hit.rule.needs:
+        return True
+    same = [other for other in reading.hits if other.sentence == hit.sentence]
+    if any(other.rule.concept == "boilerplate" for other in same):
+        return False
+    # In a page of conditions, an ending must be told of a technology; elsewhere a target word is enough.
+    if len(reading.segment.text) > SHORT and not any(other.rule.names_technology for other in same):
+        return False
+    return any(other.rule.concept in hit.rule.needs and _within(hit, other) for other in same)
+
+
+def _within(hit: Hit, target: Hit) -> bool:
+    if target.first < hit.last and hit.first < target.last:
+        return target.last - target.first < hit.last - hit.first
+    if hit.rule.direction is Direction.FORWARD and target.first < hit.first:
+        return False
+    if hit.rule.direction is Direction.BACKWARD and target.first >= hit.last:
+        return False
+    return max(target.first - hit.last, hit.first - target.last) < hit.rule.scope

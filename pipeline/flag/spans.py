@@ -1,0 +1,125 @@
+"""Spans: spaCy finds every phrase of every rule in a segment, with its place in the source text."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import spacy
+from spacy.language import Language
+from spacy.matcher import PhraseMatcher
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from models.assessment import Segment
+from pipeline.rules.fold import Token, tokens
+from pipeline.rules.model import Kind, Rule, RuleSet
+from pipeline.rules.phrases import written_together
+
+# A full stop ends a sentence unless it follows a short abbreviation, an initial or a number's part.
+_SENTENCE_END = re.compile(
+    r"(?<!\bNo)(?<!\bNos)(?<!\bInc)(?<!\bLtd)(?<!\bRs)(?<!\bvs)(?<!\bart)(?<!\be\.g)(?<!\bi\.e)(?<!\bCo)(?<!\bSt)"
+    r"(?<![\s.][A-Z])[.!?][\"'”’)\]]*(?=\s)"
+    r"|[;。！？；।]"
+    r"|\r?\n[ \t]*\r?\n"
+    r"|\r?\n(?=[ \t]*(?:[•*▪●‣◦–-]|\(?[0-9a-zA-Z]{1,3}[.)])[ \t])"
+)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A rule's phrase in a segment: tokens `first` to `last` (exclusive), characters `start` to `end`."""
+
+    rule: Rule
+    first: int
+    last: int
+    start: int
+    end: int
+    sentence: int
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A segment as the rules see it: its tokens, its sentences as character ranges, and the hits in order."""
+
+    segment: Segment
+    number: int
+    tokens: tuple[Token, ...]
+    sentences: tuple[tuple[int, int], ...]
+    hits: tuple[Hit, ...]
+
+    def sentence_text(self, sentence: int) -> str:
+        start, end = self.sentences[sentence]
+        return self.segment.text[start:end]
+
+
+class FoldingTokenizer:
+    """A spaCy tokenizer for texts in any language; `doc.user_data["places"]` keeps the source offsets.
+
+    spaCy's own offsets assume that white space is one blank, which procurement texts are not.
+    """
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        found = tokens(text)
+        doc = Doc(self.vocab, words=[token.text for token in found])
+        doc.user_data["places"] = tuple(found)
+        return doc
+
+
+class SpanFinder:
+    """Finds the phrases of a rule set. Built once; a call keeps nothing."""
+
+    def __init__(self, rules: RuleSet) -> None:
+        self._rules = rules
+        self._language: Language = spacy.blank("xx")
+        self._language.tokenizer = FoldingTokenizer(self._language.vocab)
+        self._matcher = PhraseMatcher(self._language.vocab, attr="ORTH")
+        for rule in rules.rules:
+            if rule.phrases and rule.kind is not Kind.PROBE:
+                self._matcher.add(rule.id, list(self._patterns(rule)))
+
+    def read(self, segment: Segment, number: int) -> Reading:
+        """A segment's tokens, sentences and hits. Words met only here are forgotten afterwards."""
+        with self._language.memory_zone():
+            doc = self._language.make_doc(segment.text)
+            places: tuple[Token, ...] = doc.user_data["places"]
+            found = [(self._language.vocab.strings[key], first, last) for key, first, last in self._matcher(doc)]
+        sentences = sentence_ranges(segment.text)
+        hits = []
+        for rule_id, first, last in sorted(set(found), key=lambda item: (item[1], -item[2], item[0])):
+            start, end = places[first].start, places[last - 1].end
+            sentence = _sentence_of(sentences, start)
+            hits.append(Hit(self._rules.by_id[rule_id], first, last, start, end, sentence))
+        return Reading(segment, number, places, sentences, tuple(hits))
+
+    def _patterns(self, rule: Rule) -> Iterator[Doc]:
+        for phrase in rule.phrases:
+            words = tuple(token.text for token in tokens(phrase))
+            variants = written_together(words) if rule.names_technology else [words]
+            for variant in variants:
+                yield Doc(self._language.vocab, words=list(variant))
+
+
+def sentence_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """Sentences of a text as character ranges without outer white space; at least one, also for an empty text."""
+    out = []
+    start = 0
+    for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
+        piece = text[start:end]
+        if piece.strip():
+            out.append((start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())))
+        start = end
+    return tuple(out) or ((0, 0),)
+
+
+def _sentence_of(sentences: tuple[tuple[int, int], ...], at: int) -> int:
+    low, high = 0, len(sentences) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        if sentences[middle][0] <= at:
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,74 @@
+"""The phrase language of rule files: finite, so that the screen can hold every phrase a rule can match."""
+
+from itertools import product
+
+from pipeline.rules.fold import tokens
+
+MAX_EXPANSIONS = 3000
+
+
+class PhraseError(ValueError):
+    """A phrase that cannot be expanded: open braces, nothing left, or too many readings."""
+
+
+def expand(form: str) -> list[str]:
+    """All phrases a form stands for, in order, without repeats.
+
+    `{a,b}` is a choice, `{a,}` or `{,a}` an optional part, braces may nest: `{live ,}fac{e,ial} recognition`.
+    Raises `PhraseError` for unbalanced braces, an empty phrase or more than `MAX_EXPANSIONS` phrases.
+    """
+    readings, rest = _sequence(form, 0, depth=0)
+    if rest != len(form):
+        raise PhraseError(f"closing brace without an opening one in {form!r}")
+    phrases = list(dict.fromkeys(" ".join(reading.split()) for reading in readings))
+    if not all(tokens(phrase) for phrase in phrases):
+        raise PhraseError(f"{form!r} can stand for an empty phrase")
+    return phrases
+
+
+def written_together(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The token sequences of a phrase, also with two neighbours or all words written as one (`facerecognition`)."""
+    out = [words]
+    if 2 <= len(words) <= 5 and all(word.isalpha() for word in words):
+        out += [(*words[:i], words[i] + words[i + 1], *words[i + 2 :]) for i in range(len(words) - 1)]
+        out.append(("".join(words),))
+    return list(dict.fromkeys(out))
+
+
+def _sequence(form: str, at: int, depth: int) -> tuple[list[str], int]:
+    """Readings of `form` from `at` up to the `,` or `}` that ends this part, and where that stands."""
+    parts: list[list[str]] = [[""]]
+    while at < len(form):
+        character = form[at]
+        if character == "{":
+            choices, at = _choice(form, at + 1, depth + 1)
+            parts.append(choices)
+        elif depth and character in ",}":
+            break
+        elif character == "}":
+            return _joined(parts, form), at
+        else:
+            parts.append([character])
+            at += 1
+    return _joined(parts, form), at
+
+
+def _choice(form: str, at: int, depth: int) -> tuple[list[str], int]:
+    choices: list[str] = []
+    while True:
+        readings, at = _sequence(form, at, depth)
+        choices += readings
+        if at >= len(form):
+            raise PhraseError(f"opening brace without a closing one in {form!r}")
+        at += 1
+        if form[at - 1] == "}":
+            return choices, at
+
+
+def _joined(parts: list[list[str]], form: str) -> list[str]:
+    count = 1
+    for part in parts:
+        count *= len(part)
+        if count > MAX_EXPANSIONS:
+            raise PhraseError(f"{form!r} stands for more than {MAX_EXPANSIONS} phrases")
+    return ["".join(pieces) for pieces in product(*parts)]
