@@ -35,7 +35,8 @@ _MORE_FORMS: Final = (
     "Private Limited", "P Ltd", "Pte Limited", "Pty Limited", "Limited Company", "Public Company Limited",
     "Public Limited Company", "PCL", "PLC", "Co", "Corp", "Inc", "Ltd", "Tbk", "EIRELI", "ULC", "Chartered",
     "GmbH & Co",
-    "Company", "S.A. de C.V.", "S de RL de CV", "Ltd Sti", "Sdn Bhd", "Bhd", "GmbH", "AG & Co KG", "SE & Co KG", "K.K.",
+    "Company", "S.A.C.", "S.A.C.I.", "S.A.E.C.A.", "S.A.I.C.",
+    "S.A. de C.V.", "S de RL de CV", "Ltd Sti", "Sdn Bhd", "Bhd", "GmbH", "AG & Co KG", "SE & Co KG", "K.K.",
     "Limitada", "Ltda", "LLC", "L.L.C.", "LLP", "PLLC", "S.p.A.", "S.r.l.", "S.R.L.", "Incoporation",
 )  # fmt: skip
 _INSIDE_FORMS: Final = frozenset(["corporation", "company"])

@@ -27,6 +27,8 @@ VENDORS = Path(__file__).parent.parent / "data" / "vendors"
         "ACEVEDO-GONZALEZ VICTOR MANUEL",
         "FINE ERIC M",
         "MARIA HILL",
+        "SEED DONALD",
+        "MAXIMINO RIVERA",
         "Mr John Smith t/a Smith Plumbing Services",
     ],
 )
@@ -46,6 +48,8 @@ def test_a_persons_name_is_recognised(name: str) -> None:
         ("王小明", "CN"),
         ("Anna Müller", "DE"),
         ("Mohammed Al Rashid", "AE"),
+        ("LUIS ARMANDO ABBATE CORDAZZO", "PY"),
+        ("Rajesh Sharma", "IN"),
     ],
 )
 def test_a_persons_name_is_recognised_elsewhere(name: str, country: str) -> None:
@@ -75,6 +79,10 @@ def test_a_persons_name_is_recognised_elsewhere(name: str, country: str) -> None
         "VITARO & GOODFRIEND",
         "ASSI SECURITY",
         "TRAINING CLINIC, THE",
+        "NHS England",
+        "Cabs Smart",
+        "Konica Minolta",
+        "INDEX S.A.C.I.",
         "Prefeitura Municipal de Campinas",
         "杭州海康威视数字技术股份有限公司",
         "华为",
@@ -90,5 +98,9 @@ def test_an_organisation_stays_visible(name: str) -> None:
 def test_no_company_of_the_registry_is_taken_for_a_person() -> None:
     registry = load_registry(VENDORS)
     known = frozenset(squash(literal) for literal in registry.party_literals())
-    assert is_natural_person("Konica Minolta")
     assert [name for _, name, _, _ in registry.names() if is_natural_person(name, organisations=known)] == []
+
+
+def test_a_known_organisation_named_after_people_stays_visible() -> None:
+    assert is_natural_person("Northrup Grumman")
+    assert not is_natural_person("Northrup Grumman", organisations={"northrupgrumman"})
