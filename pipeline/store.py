@@ -65,13 +65,17 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)
 
 
+def is_disk_full(error: OSError) -> bool:
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
 @contextmanager
 def disk_guard(where: Path) -> Iterator[None]:
     """Turns a full disk into one sentence. What was written before stays as it was: writers rename at the end."""
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise UnveilError(
                 f"The disk is full while writing to {where}; nothing stored was changed. "
                 "Free some space and run the same command again: it goes on where it stopped."
