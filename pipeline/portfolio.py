@@ -17,6 +17,7 @@ from stdnum import isin as stdnum_isin
 from stdnum import lei as stdnum_lei
 
 from models.vendor import Listing
+from pipeline.errors import WrongUse
 from pipeline.names import normalise, squash
 from pipeline.registry import Registry
 
@@ -69,7 +70,7 @@ _SUFFIX_OF: Final[Mapping[str, str]] = MappingProxyType(
 )  # fmt: skip
 
 
-class PortfolioError(Exception):
+class PortfolioError(WrongUse):
     """The file as a whole cannot be read as holdings: why, in one sentence."""
 
 

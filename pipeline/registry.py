@@ -14,6 +14,7 @@ from stdnum import isin as stdnum_isin
 from stdnum import lei as stdnum_lei
 
 from models.vendor import SolePurpose, Vendor
+from pipeline.errors import WrongUse
 from pipeline.names import normalise, squash, without_legal_form
 
 _ID: Final = re.compile(r"^[a-z0-9][a-z0-9-]*$")
@@ -22,7 +23,7 @@ _SHORTEST_LITERAL: Final = 5
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class RegistryError(Exception):
+class RegistryError(WrongUse):
     """A vendor file that cannot be trusted: which file, which line where known, and why, in one sentence."""
 
     def __init__(self, path: Path, reason: str, line: int | None = None) -> None:
