@@ -10,7 +10,7 @@ from pipeline.redact import redact
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("COR A. PERSON, A.PERSON@AGENCY.EXAMPLE 202-555-0143.", "COR A. PERSON, ███████████████████████ ████████████."),
+        ("COR A. PERSON, A.PERSON@ORG.EXAMPLE 202-555-0143.", "COR A. PERSON, ████████████████████ ████████████."),
         ("POC (202) 555-0143 OR 2025550143", "POC ██████████████ OR ██████████"),
         ("call 202.555.0143 or +1 202 555 0143", "call ████████████ or ███████████████"),
         ("Ring 020 7946 0018 today", "Ring 020 7946 0018 today"),
