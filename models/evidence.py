@@ -61,7 +61,10 @@ class Word(Record):
 
 
 class Page(Record):
-    """One page of a document, by content hash. Sizes in points; `number` counts from 1."""
+    """One page of a document, by content hash. Sizes in points, of the page as shown; `number` counts from 1.
+
+    `tables` holds tables of rows of cells; `note` says in a sentence what a reader of the text should know.
+    """
 
     sha256: str
     number: int
@@ -74,3 +77,5 @@ class Page(Record):
     text_source: str = ""
     extractor: str = ""
     text: str = ""
+    tables: tuple[tuple[tuple[str, ...], ...], ...] = ()
+    note: str = ""
