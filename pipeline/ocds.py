@@ -40,6 +40,7 @@ _COUNTRIES = {
     "england": "GB", "scotland": "GB", "wales": "GB", "northern ireland": "GB", "united kingdom": "GB",
     "great britain": "GB", "gb": "GB", "uk": "GB",
 }  # fmt: skip
+_ENDS = (Lifecycle.CANCELLED, Lifecycle.TERMINATED)
 _ROLES = {role.value: role for role in Role}
 # Roles OCDS defines that say nothing about the purchase itself.
 _OTHER_ROLES = {
@@ -185,13 +186,17 @@ def _objects(holder: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
 
 
 def _status(tender: Mapping[str, Any], tags: tuple[str, ...], card: SourceCard, note: Any) -> Status:
-    for tag in tags:
-        if mapped := card.lifecycle.get(f"tag:{tag}"):
+    by_tag = [(tag, mapped) for tag in tags if (mapped := card.lifecycle.get(f"tag:{tag}"))]
+    for tag, mapped in by_tag:
+        # A cancellation notice may repeat the status from before it; what it announces is the newer fact.
+        if mapped in _ENDS:
             return Status(lifecycle=mapped, raw=tag, basis=Basis.EVENT)
     raw = _text(tender, "status")
-    if not raw:
-        return Status()
-    return Status(lifecycle=_mapped("tender", raw, card, note), raw=raw, basis=Basis.STATUS)
+    if raw:
+        return Status(lifecycle=_mapped("tender", raw, card, note), raw=raw, basis=Basis.STATUS)
+    if by_tag:
+        return Status(lifecycle=by_tag[0][1], raw=by_tag[0][0], basis=Basis.EVENT)
+    return Status()
 
 
 def _mapped(kind: str, raw: str, card: SourceCard, note: Any) -> Lifecycle:

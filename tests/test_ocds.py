@@ -1,6 +1,7 @@
 """One release of the portal's shape, mapped by hand; and each way in which one does not fit."""
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -219,7 +220,7 @@ def test_every_real_release_of_the_portal_is_parsed(card: SourceCard) -> None:
     items = parse(card, *(json.loads(row) for row in rows))
     releases = [i.release for i in items if isinstance(i, Parsed)]
     assert len(releases) == 201
-    assert len({r.release_id for r in releases}) == 200
+    assert len({r.release_id for r in releases}) == 201
     assert len({r.native_id for r in releases}) == 190
     assert [i for i in items if isinstance(i, Problem) and i.severity == "rejected"] == []
-    assert "@" not in "".join(t.text for r in releases for t in r.texts)
+    assert not re.search(r"\w@\w", "".join(t.text for r in releases for t in r.texts))
