@@ -16,7 +16,7 @@ HARDENERS = frozenset({"one_to_many", "watchlist", "database_search", "live", "s
 # Concepts that make bare "facial recognition" a check of one person, unless a hardener stands by.
 SOFTENERS = frozenset({"verification", "attendance", "door_access", "travel_identity", "identity_programme"})
 FACES = frozenset({Technology.FACE_IDENTIFICATION, Technology.FACE_UNSPECIFIED, Technology.FACE_VERIFICATION})
-_SEARCHED_BY = frozenset({"policing", "border"})
+_SEARCHED_BY = frozenset({"policing", "border", "stadium", "street_public_space", "retail", "housing"})
 _MULTI = FACES | {Technology.MULTIMODAL, Technology.IRIS, Technology.OTHER}
 
 
@@ -42,6 +42,11 @@ class Weighed:
     def live(self) -> bool:
         """Spoken of as bought, run or offered, be it as an option."""
         return self.term.polarity in {Polarity.ASSERTED, Polarity.OPTIONAL}
+
+    @property
+    def shown(self) -> bool:
+        """Whether it is a mention. An acronym or a product's common word with nothing near is not even that."""
+        return self.worth > Worth.NOTHING or self.term.rule.concept in {"biometric", "fingerprint"}
 
 
 class Case:
@@ -124,7 +129,7 @@ class Case:
         if technology is Technology.IRIS and near & {"policing", "prison"} and "face_word" in near:
             return Worth.IN_SCOPE, technology, f"{reason}, used on people in custody or in the field"
         if searched and near & _SEARCHED_BY and technology in _MULTI and "face_word" in near:
-            return Worth.IN_SCOPE, technology, f"{reason}, searched by police or border forces"
+            return Worth.IN_SCOPE, technology, f"{reason}, searched by police or border forces, or in a public place"
         return Worth.CONDITIONAL, technology, reason
 
 

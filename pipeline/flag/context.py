@@ -9,6 +9,9 @@ from pipeline.rules.model import CueCategory, Direction, Kind, Reach, Rule
 # A dog named forty words from a face does not make the face a dog's.
 NEIGHBOUR_TOKENS = 12
 
+# Words after a comma that go on speaking of what stood before it.
+_CONTINUES = frozenset({"and", "or", "nor", "which", "that", "it", "this", "these", "they", "both", "though", "if"})
+
 _POLARITY = {
     CueCategory.EXCLUDED: Polarity.EXCLUDED,
     CueCategory.BANNED: Polarity.EXCLUDED,
@@ -90,7 +93,8 @@ def _cancels(neighbour: Hit, hit: Hit) -> bool:
     if hit.rule.technology is None or hit.rule.technology.value not in neighbour.rule.cancels:
         return False
     if neighbour.rule.reach is Reach.SPAN:
-        return neighbour.first < hit.last and hit.first < neighbour.last
+        inside = hit.first <= neighbour.first and neighbour.last <= hit.last
+        return neighbour.first < hit.last and hit.first < neighbour.last and not inside
     if neighbour.rule.reach is Reach.SEGMENT:
         return True
     apart = max(neighbour.first - hit.last, hit.first - neighbour.last)
@@ -115,7 +119,10 @@ def _with_polarity(hit: Hit, reading: Reading, cues: list[Hit]) -> Term:
     reaching = [
         cue
         for cue in cues
-        if cue.rule.category in _POLARITY and cue.sentence == hit.sentence and _reaches(cue, hit, ends)
+        if cue.rule.category in _POLARITY
+        and cue.sentence == hit.sentence
+        and _reaches(cue, hit, ends)
+        and not _speaks_of_another(cue, hit, reading)
     ]
     for category in _ORDER:
         for cue in reaching:
@@ -123,6 +130,20 @@ def _with_polarity(hit: Hit, reading: Reading, cues: list[Hit]) -> Term:
                 words = reading.segment.text[cue.start : cue.end]
                 return Term(hit, reading, _POLARITY[category], category, words)
     return Term(hit, reading)
+
+
+def _speaks_of_another(cue: Hit, hit: Hit, reading: Reading) -> bool:
+    """Whether a cue after the hit has a subject of its own: "face recognition cameras, maintenance not included"."""
+    if cue.first < hit.last or cue.rule.category is CueCategory.OPTIONAL:
+        return False
+    between = [token.text for token in reading.tokens[hit.last : cue.first]]
+    if "," not in between:
+        return False
+    comma = hit.last + len(between) - 1 - between[::-1].index(",")
+    subject = reading.tokens[comma + 1 : cue.first]
+    if not subject or subject[0].text in _CONTINUES:
+        return False
+    return not any(other.rule.names_technology and comma < other.first < cue.first for other in reading.hits)
 
 
 def _reaches(cue: Hit, hit: Hit, ends: list[Hit]) -> bool:

@@ -65,6 +65,8 @@ def function_of(case: Case, decision: Decision) -> Function:
         said |= {hit.rule.function for hit in one.term.reading.hits if hit.rule.function and hit.rule.concept in near}
     if decision.scope is Scope.CONDITIONAL:
         said -= {Function.LIVE_TRACKING}
+    if Technology.FACE_IDENTIFICATION in decision.technology:
+        said.add(Function.IDENTIFICATION)
     return next((function for function in _FUNCTIONS if function in said), Function.UNCLEAR)
 
 
@@ -126,7 +128,7 @@ def confidence_of(case: Case, decision: Decision, settings: Sequence[Setting]) -
         parts.append(("ruled out in words", 0.7))
     else:
         parts.append(("nothing in scope named", 0.9))
-        if any(one.worth is Worth.NOTHING or one.live for one in case.weighed):
+        if any(one.shown and one.live for one in case.weighed):
             parts.append(("a biometric word without a function", -0.35))
     total = min(1.0, max(0.0, sum(part for _, part in parts)))
     return round(total, 2), " + ".join(f"{name} {part:.2f}" for name, part in parts)
@@ -179,7 +181,7 @@ def _without_technology(case: Case, sole_purpose: Technology | None) -> Decision
 
 
 def _out(case: Case, reasons: list[str], talked: tuple[Weighed, ...]) -> Decision:
-    weak = [one for one in case.weighed if one.worth is Worth.NOTHING and one.live]
+    weak = [one for one in case.weighed if one.worth is Worth.NOTHING and one.live and one.shown]
     reasons += [f"“{one.term.text}” ({one.term.rule.id}) {one.reason}" for one in _first_of_each(weak)]
     reasons += sorted(
         {f"“{gone.words}” ({gone.by.id}) explains {gone.hit.rule.concept} away" for gone in case.cancelled}

@@ -79,7 +79,7 @@ def _ended(lifecycle: Lifecycle) -> bool:
 def _mentions(case: Case) -> list[Mention]:
     out = []
     for reading in case.readings:
-        here = [one.term for one in case.weighed if one.term.reading is reading]
+        here = [one.term for one in case.weighed if one.term.reading is reading and one.shown]
         found = [_mention(reading, term.hit, term) for term in here]
         if here:
             found += [_mention(reading, hit, None) for hit in _support(reading, here)]

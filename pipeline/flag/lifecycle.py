@@ -32,13 +32,15 @@ def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
 
 
 def _counts(reading: Reading, hit: Hit) -> bool:
-    if not hit.rule.needs:
-        return True
     same = [other for other in reading.hits if other.sentence == hit.sentence]
+    # Documents are full of conditions: there a word must be told of a technology, in its sentence.
+    page = reading.segment.where.startswith("page:")
+    about = any(other.rule.names_technology for other in same)
+    if not hit.rule.needs:
+        return about or not page
     if any(other.rule.concept == "boilerplate" for other in same):
         return False
-    # In a page of conditions, an ending must be told of a technology; elsewhere a target word is enough.
-    if len(reading.segment.text) > SHORT and not any(other.rule.names_technology for other in same):
+    if (page or len(reading.segment.text) > SHORT) and not about:
         return False
     return any(other.rule.concept in hit.rule.needs and _within(hit, other) for other in same)
 
