@@ -50,7 +50,7 @@ def by_hand(content: bytes, extra: bytes = b"", resources: bytes = b"", filters:
     ]
     out = bytearray(b"%PDF-1.7\n")
     for number, body in enumerate(objects, 1):
-        out += b"%d 0 obj" % number + body + b"endobj\n"
+        out += b"%d 0 obj" % number + body + b"\nendobj\n"
     return bytes(out + extra + b"trailer<</Root 1 0 R>>\n%%EOF\n")
 
 

@@ -419,9 +419,21 @@ def test_only_the_hostile_page_is_lost(tight: Reader) -> None:
     assert "1 of 3 pages, first page 2" in result.detail
 
 
+def test_second_reading_that_hangs_costs_no_text() -> None:
+    slow = by_hand(
+        b"BT /F 12 Tf 72 700 Td (facial recognition) Tj 0 -20 Td " + b"1 0 0 1 72 600 Tm (a) Tj " * 100_000 + b"ET"
+    )
+    with Reader(ReadLimits(page_seconds=2)) as reader:
+        result = reader.read(slow, matters=["facial recognition"])
+        assert reader.read(drawn(lines("next"))).pages[0].text == "next"
+    assert result.outcome is ReadOutcome.OK
+    assert result.pages[0].text.startswith("facial recognition")
+    assert result.pages[0].note == "pdfplumber did not finish the page. It took longer than its time limit."
+
+
 def test_document_deadline_keeps_pages_read() -> None:
     data = drawn(*(lines(*[f"line {i} of many on this page"] * 50) for i in range(1500)))
-    with Reader(ReadLimits(document_seconds=0.5, page_seconds=0.5)) as reader:
+    with Reader(ReadLimits(document_seconds=0.5, page_seconds=5)) as reader:
         reader.read(b"%PDF-")
         result = reader.read(data)
     assert result.outcome is ReadOutcome.TIMEOUT
@@ -482,6 +494,15 @@ def test_phrases_are_found_in_every_layout(reader: Reader, language: str) -> Non
         result = reader.read(MATERIAL / "synth" / f"{name}.pdf")
         text = squash(" ".join(page.text for page in result.pages))
         assert [word for word in known[name]["kw"] if squash(word) not in text] == [], name
+
+
+@WITH_MATERIAL
+def test_disagreement_is_noted_and_logical_order_kept(reader: Reader) -> None:
+    """pdfplumber gives right-to-left text in the order it is seen."""
+    known = json.loads((MATERIAL / "synth" / "meta.json").read_text("utf-8"))["he_plain"]
+    page = reader.read(MATERIAL / "synth" / "he_plain.pdf", matters=known["kw"][:1]).pages[0]
+    assert known["kw"][0] in " ".join(page.text.split())
+    assert "PDFium's are kept" in page.note
 
 
 @WITH_MATERIAL
