@@ -60,7 +60,7 @@ class Case:
             named, cancelled = terms(reading)
             found += named
             self.cancelled += cancelled
-        self._title = _concepts(reading for reading in readings if reading.segment.where == "title")
+        self._title = _concepts(reading for reading in readings if is_title(reading.segment.where))
         self._record = _concepts(reading for reading in readings if _is_short(reading))
         self.weighed = tuple(self._weigh(term) for term in found)
 
@@ -131,6 +131,11 @@ class Case:
         if searched and near & _SEARCHED_BY and technology in _MULTI and "face_word" in near:
             return Worth.IN_SCOPE, technology, f"{reason}, searched by police or border forces, or in a public place"
         return Worth.CONDITIONAL, technology, reason
+
+
+def is_title(where: str) -> bool:
+    """Whether a segment's place is a record's title: `title` itself or a pointer that ends in it."""
+    return where == "title" or where.endswith("/title")
 
 
 def _concepts(readings: Iterable[Reading]) -> frozenset[str]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.codes import Function, Polarity, Scope, Setting, Technology
-from pipeline.flag.case import Case, Weighed, Worth, banned, excluded
+from pipeline.flag.case import Case, Weighed, Worth, banned, excluded, is_title
 from pipeline.rules.model import CueCategory, Kind
 
 _FUNCTIONS = (
@@ -116,7 +116,7 @@ def confidence_of(case: Case, decision: Decision, settings: Sequence[Setting]) -
             parts.append(("words of purchase or use", 0.15))
         if len({rule.id for rule in rules}) > 1:
             parts.append(("several terms", 0.1))
-        if any(one.term.reading.segment.where == "title" for one in decision.rests_on):
+        if any(is_title(one.term.reading.segment.where) for one in decision.rests_on):
             parts.append(("in the title", 0.1))
         if settings:
             parts.append(("setting named", 0.05))

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from models.codes import Lifecycle
-from pipeline.flag.case import SHORT, Case
+from pipeline.flag.case import SHORT, Case, is_title
 from pipeline.flag.spans import Hit, Reading
 from pipeline.rules.model import Direction, Kind
 
@@ -22,7 +22,7 @@ def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
         said = [one for one in found if one[1].rule.lifecycle is ending]
         if said:
             return ending, said[:3]
-    titled = [one for one in found if one[0].segment.where == "title"]
+    titled = [one for one in found if is_title(one[0].segment.where)]
     for group in (titled, found):
         votes = Counter(hit.rule.lifecycle for _, hit in group)
         if votes:
