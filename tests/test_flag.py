@@ -273,6 +273,11 @@ def test_nothing_in_nothing_out() -> None:
     assert said.function is Function.UNCLEAR
 
 
+def test_broken_characters_do_no_harm() -> None:
+    said = assess("Facial \ud83d recog\udfffnition \x00 cameras for police")
+    assert said.scope is Scope.IN_SCOPE
+
+
 def test_same_input_same_answer() -> None:
     first = assess(IN_SCOPE[1])
     assess(OUT_OF_SCOPE[0])

@@ -76,13 +76,13 @@ class Case:
         reading = term.reading
         if _is_short(reading):
             return self._record
-        whole = reach is Reach.SEGMENT
-        own = {hit.rule.concept for hit in reading.hits if whole or abs(hit.sentence - term.hit.sentence) <= 1}
-        return self._title | own
+        if reach is Reach.SEGMENT:
+            return self._title | reading.concepts
+        return self._title | {hit.rule.concept for hit in reading.around(term.hit, 1)}
 
     def sentence(self, term: Term) -> frozenset[str]:
         """Concepts in a term's own sentence."""
-        return frozenset(hit.rule.concept for hit in term.reading.hits if hit.sentence == term.hit.sentence)
+        return frozenset(hit.rule.concept for hit in term.reading.around(term.hit))
 
     def _weigh(self, term: Term) -> Weighed:
         near = self.near(term)
@@ -139,7 +139,7 @@ def is_title(where: str) -> bool:
 
 
 def _concepts(readings: Iterable[Reading]) -> frozenset[str]:
-    return frozenset(hit.rule.concept for reading in readings for hit in reading.hits)
+    return frozenset(concept for reading in readings for concept in reading.concepts)
 
 
 def _is_short(reading: Reading) -> bool:

@@ -1,5 +1,6 @@
 """Context: how a text speaks of a technology, and what its neighbours take away (after ConText)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.codes import Polarity
@@ -52,17 +53,18 @@ class Cancelled:
 
 def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
     """The technologies that a segment names, with polarity, and those that a neighbour cancelled."""
-    named = _outermost([hit for hit in reading.hits if hit.rule.names_technology])
-    neighbours = [hit for hit in reading.hits if hit.rule.kind is Kind.NEIGHBOUR]
-    cues = _live_cues(reading)
     kept: list[Term] = []
     cancelled: list[Cancelled] = []
-    for hit in named:
-        neighbour = next((other for other in neighbours if _cancels(other, hit)), None)
-        if neighbour is not None:
-            cancelled.append(Cancelled(hit, neighbour.rule, reading.segment.text[neighbour.start : neighbour.end]))
-            continue
-        kept.append(_with_polarity(hit, reading, cues))
+    for hits in reading.by_sentence.values():
+        neighbours = [hit for hit in hits if hit.rule.kind is Kind.NEIGHBOUR]
+        cues = _live_cues(hits)
+        for hit in _outermost([hit for hit in hits if hit.rule.names_technology]):
+            neighbour = next((other for other in neighbours if _cancels(other, hit)), None)
+            if neighbour is None:
+                kept.append(_with_polarity(hit, reading, cues))
+            else:
+                words = reading.segment.text[neighbour.start : neighbour.end]
+                cancelled.append(Cancelled(hit, neighbour.rule, words))
     return kept, cancelled
 
 
@@ -95,15 +97,12 @@ def _cancels(neighbour: Hit, hit: Hit) -> bool:
     if neighbour.rule.reach is Reach.SPAN:
         inside = hit.first <= neighbour.first and neighbour.last <= hit.last
         return neighbour.first < hit.last and hit.first < neighbour.last and not inside
-    if neighbour.rule.reach is Reach.SEGMENT:
-        return True
-    apart = max(neighbour.first - hit.last, hit.first - neighbour.last)
-    return neighbour.sentence == hit.sentence and apart <= NEIGHBOUR_TOKENS
+    return max(neighbour.first - hit.last, hit.first - neighbour.last) <= NEIGHBOUR_TOKENS
 
 
-def _live_cues(reading: Reading) -> list[Hit]:
-    """Cues that no pseudo cue and no longer cue covers; terminators stay in."""
-    cues = [hit for hit in reading.hits if hit.rule.kind is Kind.CUE]
+def _live_cues(hits: Sequence[Hit]) -> list[Hit]:
+    """A sentence's cues that no pseudo cue touches; terminators are among them."""
+    cues = [hit for hit in hits if hit.rule.kind is Kind.CUE]
     pseudo = [hit for hit in cues if hit.rule.category is CueCategory.PSEUDO]
 
     def covered(hit: Hit) -> bool:
@@ -119,10 +118,7 @@ def _with_polarity(hit: Hit, reading: Reading, cues: list[Hit]) -> Term:
     reaching = [
         cue
         for cue in cues
-        if cue.rule.category in _POLARITY
-        and cue.sentence == hit.sentence
-        and _reaches(cue, hit, ends)
-        and not _speaks_of_another(cue, hit, reading)
+        if cue.rule.category in _POLARITY and _reaches(cue, hit, ends) and not _speaks_of_another(cue, hit, reading)
     ]
     for category in _ORDER:
         for cue in reaching:
@@ -143,7 +139,7 @@ def _speaks_of_another(cue: Hit, hit: Hit, reading: Reading) -> bool:
     subject = reading.tokens[comma + 1 : cue.first]
     if not subject or subject[0].text in _CONTINUES:
         return False
-    return not any(other.rule.names_technology and comma < other.first < cue.first for other in reading.hits)
+    return not any(other.rule.names_technology and comma < other.first < cue.first for other in reading.around(hit))
 
 
 def _reaches(cue: Hit, hit: Hit, ends: list[Hit]) -> bool:

@@ -15,13 +15,17 @@ def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
     """The lifecycle that words of the case speak of, and the words; `unknown` where none do.
 
     Cancelled, suspended and terminated need a contract, tender or system near, outside a contract's general
-    conditions. Planned words outweigh tender words only in a title.
+    conditions. A draft or a market enquiry is planned whatever else is said of tenders; else the most said counts,
+    the title's words first.
     """
     found = [(reading, hit) for reading, hit in case.hits(Kind.LIFECYCLE) if _counts(reading, hit)]
     for ending in _ENDINGS:
         said = [one for one in found if one[1].rule.lifecycle is ending]
         if said:
             return ending, said[:3]
+    early = [one for one in found if one[1].rule.concept == "early"]
+    if early:
+        return Lifecycle.PLANNED, early[:3]
     titled = [one for one in found if is_title(one[0].segment.where)]
     for group in (titled, found):
         votes = Counter(hit.rule.lifecycle for _, hit in group)
@@ -32,7 +36,7 @@ def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
 
 
 def _counts(reading: Reading, hit: Hit) -> bool:
-    same = [other for other in reading.hits if other.sentence == hit.sentence]
+    same = list(reading.around(hit))
     # Documents are full of conditions: there a word must be told of a technology, in its sentence.
     page = reading.segment.where.startswith("page:")
     about = any(other.rule.names_technology for other in same)

@@ -1,7 +1,7 @@
 """Spans: spaCy finds every phrase of every rule in a segment, with its place in the source text."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import spacy
@@ -46,10 +46,13 @@ class Reading:
     tokens: tuple[Token, ...]
     sentences: tuple[tuple[int, int], ...]
     hits: tuple[Hit, ...]
+    by_sentence: Mapping[int, tuple[Hit, ...]]
+    concepts: frozenset[str]
 
-    def sentence_text(self, sentence: int) -> str:
-        start, end = self.sentences[sentence]
-        return self.segment.text[start:end]
+    def around(self, hit: Hit, sentences: int = 0) -> Iterator[Hit]:
+        """The hits of a hit's sentence, and of as many sentences before and after it."""
+        for number in range(hit.sentence - sentences, hit.sentence + sentences + 1):
+            yield from self.by_sentence.get(number, ())
 
 
 class FoldingTokenizer:
@@ -92,7 +95,12 @@ class SpanFinder:
             start, end = places[first].start, places[last - 1].end
             sentence = _sentence_of(sentences, start)
             hits.append(Hit(self._rules.by_id[rule_id], first, last, start, end, sentence))
-        return Reading(segment, number, places, sentences, tuple(hits))
+        groups: dict[int, list[Hit]] = {}
+        for hit in hits:
+            groups.setdefault(hit.sentence, []).append(hit)
+        by_sentence = {sentence: tuple(group) for sentence, group in groups.items()}
+        concepts = frozenset(hit.rule.concept for hit in hits)
+        return Reading(segment, number, places, sentences, tuple(hits), by_sentence, concepts)
 
     def _patterns(self, rule: Rule) -> Iterator[Doc]:
         for phrase in rule.phrases:

@@ -12,8 +12,8 @@ from typing import NamedTuple
 _BREAKLESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-# Characters that leave no trace: zero width, soft hyphen, trade mark signs.
-_IGNORED = "\u00ad\u200b-\u200f\u2060\ufeff\u2122\u00ae\u00a9\u2120"
+# Characters that leave no trace: halves of broken code points, zero width, soft hyphen, trade mark signs.
+_IGNORED = "\ud800-\udfff\u00ad\u200b-\u200f\u2060\ufeff\u2122\u00ae\u00a9\u2120"
 _HYPHENS = r"\-\u2010-\u2015\u2212"
 # Vowel points and accents that a writer may leave out; marks of Indic, Thai and Burmese are letters and stay.
 _DROPPED_MARKS = (
@@ -27,7 +27,7 @@ _DROPPED_MARKS = (
 )
 _BY_HAND = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ى": "ي", "ة": "ه", "ک": "ك", "ی": "ي"}
 # The planes that hold letters with compatibility forms; beyond them folding changes nothing.
-_FOLDED_RANGES = ((0x00, 0xAC00), (0xD7B0, 0xD800), (0xE000, 0x10000), (0x10400, 0x10450), (0x1D400, 0x1D800))
+_FOLDED_RANGES = ((0x00, 0xAC00), (0xD7B0, 0x10000), (0x10400, 0x10450), (0x1D400, 0x1D800))
 
 
 class Token(NamedTuple):

@@ -226,6 +226,10 @@ class _Reader:
                 f"a rule of strength {rule.strength} needs `needs` and `gives`",
             ),
             (
+                lambda: rule.kind is Kind.NEIGHBOUR and rule.reach is Reach.SEGMENT,
+                "a neighbour's `reach` is span or sentence",
+            ),
+            (
                 lambda: rule.gives in {Strength.CONTEXT, Strength.ACRONYM},
                 "`gives` must be strong or conditional",
             ),

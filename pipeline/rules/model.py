@@ -56,7 +56,7 @@ class CueCategory(StrEnum):
 
 
 class Reach(StrEnum):
-    """How far a neighbour cancels, or a needed concept may stand."""
+    """How far a neighbour cancels (span or sentence), or a needed concept may stand (sentence or segment)."""
 
     SPAN = "span"
     SENTENCE = "sentence"
