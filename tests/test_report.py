@@ -269,6 +269,13 @@ def test_contracts_stand_at_their_stage_as_of_the_date(company: Company) -> None
     }
 
 
+def test_a_stage_says_what_it_rests_on(company: Company) -> None:
+    basis = {c.contract_id: (c.stage_basis, c.process_stage) for c in company.contracts}
+    assert basis["c-12"] == ("dates", Stage.ONGOING)
+    assert basis["c-4"] == ("document", Stage.SUSPENDED)
+    assert basis["c-1"] == ("status", Stage.ONGOING)
+
+
 def test_totals_mix_neither_scope_nor_currency_nor_kind(company: Company) -> None:
     assert [(t.scope, t.currency, t.kind, t.joint, str(t.amount), t.count) for t in company.totals] == [
         (Scope.IN_SCOPE, "GBP", "award", False, "130000.0000", 2),

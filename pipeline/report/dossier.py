@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from duckdb import DuckDBPyConnection
 
-from models.codes import Scope, Stage
+from models.codes import Basis, Scope, Stage
 from models.vendor import Vendor
 from pipeline.portfolio import HoldingMatch
 from pipeline.registry import Registry
@@ -145,7 +145,9 @@ def _contracts(
             amounts = (money(row, joint=joint) or process_value,)
         quotes, left_out = _quotes(mentions.get(contract_id, ()), proofs)
         process_stage = Stage(row["stage"] or Stage.UNKNOWN)
-        basis = row["stage_basis"] or "none"
+        process = process_stage, row["stage_basis"] or Basis.NONE.value
+        # What the process's other suppliers still do is not this company's: its own parts decide.
+        stage, basis = stage_of(parts, process) if shared else process
         proof = proofs.get(row["evidence_id"]) or proofs.get(row["record_evidence"])
         others = (row["record_evidence"], *(r["evidence_id"] for r in also.get(contract_id, ())))
         shown = {proof, *(quote.proof for quote in quotes)}
@@ -166,8 +168,7 @@ def _contracts(
                 why=row["why"] or "",
                 confidence=row["confidence"] or 0.0,
                 review=row["review"],
-                # What the process's other suppliers still do is not this company's: its own parts decide.
-                stage=stage_of(parts, process_stage) if shared else process_stage,
+                stage=stage,
                 stage_basis=basis,
                 process_stage=process_stage,
                 published_on=row["published_on"],

@@ -68,6 +68,7 @@ class Part:
     lifecycle: str
     lifecycle_raw: str
     stage: Stage
+    stage_basis: str
     signed_on: date | None
     starts_on: date | None
     ends_on: date | None

@@ -8,7 +8,7 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection
 
-from models.codes import Lifecycle, Stage
+from models.codes import Basis, Lifecycle, Stage
 from pipeline.report.facts import COUNTED, Contract, Money, Part, Total
 from pipeline.report.sql import Row, money, rows
 
@@ -16,7 +16,7 @@ _CHILDREN: Final = """
     SELECT k.child_id, k.contract_id, k.kind, k.native_id, k.award_id, k.lifecycle, k.lifecycle_raw, k.signed_on,
            k.starts_on, k.ends_on, k.value_amount, k.value_currency, k.value_kind,
            coalesce((SELECT list(cs.local_id ORDER BY cs.local_id) FROM child_supplier cs
-                     WHERE cs.child_id = k.child_id), []) AS suppliers, st.stage, st.superseded
+                     WHERE cs.child_id = k.child_id), []) AS suppliers, st.stage, st.stage_basis, st.superseded
     FROM child k JOIN child_stage_at(CAST($as_of AS DATE)) st USING (child_id)
     WHERE k.contract_id IN (SELECT unnest($ids))
     ORDER BY k.contract_id, k.signed_on NULLS LAST, k.kind, k.native_id, k.child_id
@@ -58,6 +58,7 @@ def money_of(children: Sequence[Row], local_ids: set[str]) -> tuple[tuple[Part, 
                 lifecycle=row["lifecycle"] or Lifecycle.UNKNOWN.value,
                 lifecycle_raw=row["lifecycle_raw"] or "",
                 stage=Stage(row["stage"]),
+                stage_basis=row["stage_basis"] or Basis.NONE.value,
                 signed_on=row["signed_on"],
                 starts_on=row["starts_on"],
                 ends_on=row["ends_on"],
@@ -67,9 +68,10 @@ def money_of(children: Sequence[Row], local_ids: set[str]) -> tuple[tuple[Part, 
     return tuple(parts), tuple(amounts), len(mine) < len(children)
 
 
-def stage_of(parts: Sequence[Part], process_stage: Stage) -> Stage:
-    """The stage of a company's own parts, or the process's where it has none."""
-    return min((part.stage for part in parts), key=_ALIVE.index, default=process_stage)
+def stage_of(parts: Sequence[Part], process: tuple[Stage, str]) -> tuple[Stage, str]:
+    """The stage of a company's own parts and what it rests on, or the process's where it has none."""
+    own = ((part.stage, part.stage_basis) for part in parts)
+    return min(own, key=lambda stage: (_ALIVE.index(stage[0]), stage[1]), default=process)
 
 
 def totals_of(contracts: Iterable[Contract]) -> tuple[Total, ...]:
