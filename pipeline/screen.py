@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from models.procurement import Classification
-from pipeline.rules.fold import boundary_pattern, fold, squash_bytes
+from pipeline.rules.fold import fold, squash_bytes, stands_alone, words_pattern
 from pipeline.rules.load import MIN_LITERAL
 from pipeline.rules.model import Kind, RuleSet
 
@@ -29,7 +29,7 @@ class Screen:
         self._automaton = _automaton(list(literals))
         probes = rules.of_kind(Kind.PROBE)
         words = [(phrase, rule.id) for rule in probes for phrase in rule.phrases]
-        self._probe_words = tuple((boundary_pattern(phrase), rule_id) for phrase, rule_id in words)
+        self._probe_words = tuple((words_pattern(phrase), rule_id) for phrase, rule_id in words)
         self._probe_automaton = _automaton([squash_bytes(phrase) for phrase, _ in words])
         self._codes = tuple((code.scheme.casefold(), code.prefix, rule.id) for rule in probes for code in rule.codes)
 
@@ -46,7 +46,7 @@ class Screen:
             if number not in tried:
                 tried.add(number)
                 folded = fold(text) if folded is None else folded
-                if check.search(folded):
+                if stands_alone(check, folded):
                     return True
         return False
 
@@ -72,14 +72,16 @@ class Screen:
         hits = self._probe_automaton.find_matches_as_indexes(squash_bytes(text), overlapping=True)
         numbers = sorted({number for number, _, _ in hits})
         folded = fold(text) if numbers else ""
-        return [self._probe_words[number][1] for number in numbers if self._probe_words[number][0].search(folded)]
+        return [
+            self._probe_words[number][1] for number in numbers if stands_alone(self._probe_words[number][0], folded)
+        ]
 
 
 def _add(literals: dict[bytes, re.Pattern[str] | None], literal: str, checked: bool) -> None:
     """Add a literal; one that a rule needs unchecked stays unchecked."""
     key = squash_bytes(literal)
     if key and not (key in literals and literals[key] is None):
-        literals[key] = boundary_pattern(literal) if checked else None
+        literals[key] = words_pattern(literal) if checked else None
 
 
 def _is_short(phrase: str) -> bool:

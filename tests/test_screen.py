@@ -87,6 +87,12 @@ def test_vendor_literals_count_at_word_boundaries_only() -> None:
     assert not SCREEN.may_match("awarded to IDEMIA, Courbevoie")
 
 
+def test_plus_signs_belong_to_a_name() -> None:
+    screen = Screen(RULES, ["Face++"])
+    assert screen.may_match("licences of Face++ for the gate")
+    assert not screen.may_match("gas masks with face shields")
+
+
 def test_a_rule_set_without_rules_matches_nothing() -> None:
     empty = Screen(RuleSet(rules=(), version="rules-0", by_id={}))
     assert not empty.may_match("facial recognition")

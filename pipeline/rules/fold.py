@@ -71,13 +71,26 @@ def tokens(text: str) -> list[Token]:
     return out
 
 
-def boundary_pattern(literal: str) -> re.Pattern[str]:
-    """A pattern that finds a literal's words in *folded* text where no letter or digit touches them.
+def words_pattern(literal: str) -> re.Pattern[str]:
+    """A pattern that finds a literal's words in *folded* text, also inside longer words; see `stands_alone`.
 
     Between characters it allows what the tokenizer ignores (a hyphen and line break), between words any separator.
     """
     words = [r"(?:[-\u2010]\s*)?".join(squash(token.text)) for token in tokens(literal)]
-    return re.compile(rf"(?<![^\W_{_BREAKLESS}])" + r"[\W_]*".join(words) + rf"(?![^\W_{_BREAKLESS}])")
+    # "Face++" is a name, "face" is none: of punctuation only plus signs count, and only at the end.
+    plus = len(literal.rstrip()) - len(literal.rstrip().rstrip("+"))
+    return re.compile(r"[\W_]*".join(filter(None, words)) + re.escape("+" * plus))
+
+
+def stands_alone(pattern: re.Pattern[str], folded: str) -> bool:
+    """Whether a pattern of `words_pattern` matches folded text somewhere with no letter or digit touching it."""
+    found = pattern.search(folded)
+    while found:
+        before, after = folded[found.start() - 1 : found.start()], folded[found.end() : found.end() + 1]
+        if not (_GLUED.match(before) or _GLUED.match(after)):
+            return True
+        found = pattern.search(folded, found.start() + 1)
+    return False
 
 
 def _kept_mark(code: int) -> bool:
@@ -125,6 +138,7 @@ def _mark_class() -> str:
 _FOLD, _SQUASH = _tables()
 _ASCII_DELETED = bytes(c for c in range(128) if not chr(c).isalnum())
 _WORD = rf"(?:[^\W_{_BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
+_GLUED = re.compile(rf"[^\W_{_BREAKLESS}]")
 _TOKEN = re.compile(
     rf"(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"
     rf"|(?P<one>[^\s{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4])"
