@@ -17,6 +17,7 @@ import pytest
 import yaml
 from stdnum import isin, lei
 
+from flows.crawl import crawl
 from models.procurement import Parsed, Release
 from models.run import Problem
 from models.source import SourceCard
@@ -24,7 +25,7 @@ from pipeline.archive import Archived, read_run, run_info
 from pipeline.ocds import parse_package
 from pipeline.portfolio import match_portfolio, read_portfolio
 from pipeline.registry import load_registry
-from pipeline.store import DATA
+from pipeline.store import DATA, Store
 from tests import sample_expected as expected
 
 SAMPLE = DATA / "sample"
@@ -89,6 +90,21 @@ def test_each_archive_says_which_night_it_holds() -> None:
     infos = [run_info(path) for path in NIGHTS]
     assert [i.run_id for i in infos] == [expected.NIGHT_1, expected.NIGHT_2]
     assert {i.source_id for i in infos} == {"uk_contracts_finder"}
+
+
+@pytest.mark.parametrize("night", NIGHTS, ids=lambda path: path.name)
+def test_a_replay_asks_for_exactly_what_is_archived(night: Path, card: SourceCard, tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    result = crawl(store, card, replay=night, vendor_folders=(SAMPLE / "vendors",), log=tmp_path / "log")
+    assert (result["outcome"], result["problems"]) == ("complete", [])
+    run_id = run_info(night).run_id
+    assert result["counts"]["records"] == expected.LISTED_BY_NIGHT[run_id]
+    assert (result["documents_expected"], result["documents_received"]) == expected.DOCUMENTS_BY_NIGHT[run_id]
+
+    def asked(archive: Path) -> Counter[tuple[str, int, str]]:
+        return Counter((a.payload.url, a.payload.status, a.payload.sha256) for a in read_run(archive))
+
+    assert asked(Path(result["folder"])) == asked(night)
 
 
 def test_every_release_parses_without_a_problem(card: SourceCard) -> None:

@@ -2,7 +2,7 @@
 
     python data/sample/regenerate.py [FOLDER]
 
-Reads notices.yml and annexes.yml. Clock, ids and PDFs are fixed, so that every run writes the same bytes.
+Reads notices.yml, annexes.yml and card.yml. Clock, ids and PDFs are fixed, so that every run writes the same bytes.
 """
 
 import base64
@@ -125,7 +125,7 @@ def _write_night(night: Night, said: Mapping[str, Any], annexes: Mapping[str, by
         source_id=SOURCE,
         kind="crawl",
         started_at=night.started,
-        arguments={"since": night.since.isoformat(), "until": night.until.isoformat()},
+        arguments={"since": night.since.isoformat(), "until": night.until.isoformat(), "card": _load("card.yml")},
     )
     target = folder / f"{night.name}.warc.gz"
     with tempfile.TemporaryDirectory() as scratch:
