@@ -176,9 +176,14 @@ def _finish(summary: Any, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["jsonl", "text"]), default="text", help="How to print the pages.")
 def read(paths: tuple[Path, ...], form: str) -> None:
     """Read documents and print their text, a line a file and page with --format jsonl."""
-    from pipeline.read import read_paths
+    from pipeline.errors import WrongUse
+    from pipeline.read import ReadPathError, read_paths
 
-    for row in read_paths(paths):
+    try:
+        rows = read_paths(paths)
+    except ReadPathError as error:
+        raise WrongUse(str(error)) from error
+    for row in rows:
         if form == "jsonl":
             click.echo(json.dumps(row, ensure_ascii=False))
         elif row["page"] is None:

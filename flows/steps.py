@@ -170,8 +170,9 @@ def read_source(house: House, source_id: str, on_progress: Progress = silent) ->
 
 
 def matters(house: House) -> tuple[str, ...]:
-    """Words that make a page worth a second reader: every literal of the technology rules."""
-    return house.rules.strong_literals()
+    """Words that make a page worth a second reader: every phrase that names a technology or a product."""
+    named = (rule for rule in house.rules.rules if rule.names_technology)
+    return tuple(dict.fromkeys(phrase for rule in named for phrase in rule.phrases))
 
 
 def flag(house: House, source_id: str, on_progress: Progress = silent) -> int:

@@ -10,7 +10,7 @@ from pipeline.redact import redact
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("COR A. PERSON, A.PERSON@ORG.EXAMPLE 202-555-0143.", "COR A. PERSON, ████████████████████ ████████████."),
+        ("ASK A. PERSON, A.PERSON@ORG.EXAMPLE 202-555-0143.", "ASK A. PERSON, ████████████████████ ████████████."),
         ("POC (202) 555-0143 OR 2025550143", "POC ██████████████ OR ██████████"),
         ("call 202.555.0143 or +1 202 555 0143", "call ████████████ or ███████████████"),
         ("Ring 020 7946 0018 today", "Ring 020 7946 0018 today"),
@@ -22,6 +22,23 @@ def test_emails_and_american_numbers_are_blocked_out_in_place(text: str, expecte
 
 def test_british_numbers_need_the_country() -> None:
     assert redact("Telephone 020 7946 0018.", "GB") == "Telephone █████████████."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "LICENCES. ACOR ESTON EXAMPLE, ESTON.P.EXAMPLE@AGENCY.EXAMPLE",
+            "LICENCES. ACOR █████████████████████████████████████████████",
+        ),
+        ("CONTACTS: KAREN GALLOWAY (COR)", "CONTACTS: ██████████████ (COR)"),
+        ("COR CHANGE FOR FACILITY GUARDS", "COR CHANGE FOR FACILITY GUARDS"),
+        ("CORDLESS PHONES AND CORRECTED PSC CODE", "CORDLESS PHONES AND CORRECTED PSC CODE"),
+        ("write to info@agency.example for info", "write to ███████████████████ for info"),
+    ],
+)
+def test_contact_persons_are_blocked_out_and_other_words_stay(text: str, expected: str) -> None:
+    assert redact(text, "US") == expected
 
 
 @pytest.mark.parametrize(
