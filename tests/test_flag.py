@@ -41,6 +41,15 @@ IN_SCOPE = [
     "Cameras with reconocimiento facial for the policía",
     "Vidéosurveillance avec reconnaissance faciale à l'aéroport",
     "Kameras mit Gesichtserkennung am Bahnhof",
+    "The accuracy of facial recognition shall be 99 percent or more",
+    "CCTV cameras with facial recognition processed on the device, no image leaves the camera",
+    "The system does not require special lighting and performs facial recognition at ten metres",
+    "Facial recognition cameras, maintenance not included",
+    "Facial recognition shall not be used without a warrant by the police",
+    "Bidders that do not offer facial recognition will be rejected",
+    "Without interruption of the existing service the facial recognition system shall be migrated",
+    "Price excluding VAT: facial recognition software",
+    "Moratorium lifted: the city awards a contract for facial recognition",
     "Retrospective facial recognition: evaluation report bought by the police force that uses it",
 ]
 CONDITIONAL = [
@@ -52,6 +61,8 @@ CONDITIONAL = [
     "Smart biometric attendance system in all offices of the Municipal Corporation",
     "Attendance of employees by facial recognition terminals at head office",
     "Facial recognition at e-gates of the airport",
+    "Locação de registrador eletrônico de ponto com reconhecimento facial",
+    "Iris scanners for refugee registration",
     "Cadastramento biométrico de eleitores",
 ]
 OUT_OF_SCOPE = [
@@ -78,6 +89,11 @@ OUT_OF_SCOPE = [
     "AFIS operators at the aerodrome",
     "Forest biometrics survey of upland plots",
     "Gait analysis laboratory for rehabilitation",
+    "NEC4 contract for bridge works at Clearview Road",
+    "Iris Murdoch library books and Aegis insurance services",
+    "Sheet and roll holographic laminates for biometric passports issuance",
+    "Voice recognition software for dictation of medical reports",
+    "Dental facial scanner for orthodontics",
     "Reconocimiento de deuda a favor del proveedor",
     "Apple Face ID checks that it is you; the facial recognition data never leaves your device",
     "'Face surveillance' means any technology by which a face is used to identify a person",
@@ -92,6 +108,10 @@ EXCLUDED = [
     "CCTV without facial recognition",
     "O sistema de videomonitoramento não utiliza o reconhecimento facial.",
     "La reconnaissance faciale est interdite.",
+    "Facial recognition, gait recognition and emotion recognition are not permitted",
+    "Facial recognition, or any other biometric function, is excluded",
+    "The authority does not currently use, and has no plans to use, facial recognition.",
+    "Clearview AI shall not be used by any department",
 ]
 
 

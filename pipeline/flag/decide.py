@@ -137,7 +137,9 @@ def confidence_of(case: Case, decision: Decision, settings: Sequence[Setting]) -
 def _only_talk(case: Case, live: list[Weighed]) -> str:
     """Why all live terms are talk that buys and runs nothing, or an empty text."""
     everywhere = [case.near(one.term) for one in (live or case.weighed)]
-    if everywhere and all("on_device" in near and not near & {"watchlist", "one_to_many"} for near in everywhere):
+    if everywhere and all(
+        "on_device" in near and not near & {"watchlist", "one_to_many", "surveillance_word"} for near in everywhere
+    ):
         return "the template stays on the person's own device"
     if not live:
         return ""
