@@ -41,6 +41,8 @@ IN_SCOPE = [
     "Cameras with reconocimiento facial for the policía",
     "Vidéosurveillance avec reconnaissance faciale à l'aéroport",
     "Kameras mit Gesichtserkennung am Bahnhof",
+    "Multimodal biometric identification system of the federal police: fingerprints, palm prints, facial images",
+    "Suspect search by clothing colour in recorded CCTV",
     "The accuracy of facial recognition shall be 99 percent or more",
     "CCTV cameras with facial recognition processed on the device, no image leaves the camera",
     "The system does not require special lighting and performs facial recognition at ten metres",
@@ -112,6 +114,8 @@ EXCLUDED = [
     "Facial recognition, or any other biometric function, is excluded",
     "The authority does not currently use, and has no plans to use, facial recognition.",
     "Clearview AI shall not be used by any department",
+    "Object detection only; facial recognition functions must be permanently disabled.",
+    "This tender does not cover facial recognition capability.",
 ]
 
 

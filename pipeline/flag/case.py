@@ -130,6 +130,8 @@ class Case:
             return Worth.IN_SCOPE, technology, f"{reason}, used on people in custody or in the field"
         if searched and near & _SEARCHED_BY and technology in _MULTI and "face_word" in near:
             return Worth.IN_SCOPE, technology, f"{reason}, searched by police or border forces, or in a public place"
+        if technology is Technology.MULTIMODAL and {"policing", "face_word"} <= near and not near & SOFTENERS:
+            return Worth.IN_SCOPE, technology, f"{reason}, with faces, held by the police: such a base is searched"
         return Worth.CONDITIONAL, technology, reason
 
 
