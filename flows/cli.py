@@ -45,16 +45,20 @@ class _Commands(click.Group):
             sys.exit(error.exit_code)
         except OSError as error:
             _end_progress()
-            from pipeline.store import is_disk_full
-
-            if not is_disk_full(error):
-                raise
-            where = error.filename or "the store"
-            say(
-                f"unveil: The disk is full while writing to {where}; nothing stored was changed. "
-                "Free some space and run the same command again."
-            )
+            say(f"unveil: {_system_sentence(error)}")
             sys.exit(1)
+
+
+def _system_sentence(error: OSError) -> str:
+    from pipeline.store import is_disk_full
+
+    where = error.filename or "the store"
+    if is_disk_full(error):
+        return (
+            f"The disk is full while writing to {where}; nothing stored was changed. "
+            "Free some space and run the same command again."
+        )
+    return f"{where}: {error.strerror or error}; check the path and its permissions."
 
 
 def _store_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.query import connect
-
 from flows.house import SAMPLE, sample_house
 from flows.prefect_settings import prepare
 from pipeline.archive import run_info
+from pipeline.query import connect
 from pipeline.store import Store
 
 if TYPE_CHECKING:
@@ -42,9 +41,10 @@ def run_night(store: Store, *, sample: bool, portfolio: Path | None, sources: tu
         say(f"Replaying {len(archives)} recorded nights with fictional notices; no network is used.")
     prepare(store.root)
     log = logging.getLogger("unveil")
-    log.setLevel(logging.INFO)
-    if sys.stderr.isatty():
-        log.addHandler(_Terminal(say))
+    # Prefect's root handler would print every step into a log as well.
+    log.propagate = False
+    log.setLevel(logging.INFO if sys.stderr.isatty() else logging.WARNING)
+    log.addHandler(_Terminal(say))
     from flows.nightly import nightly
 
     night: Night = nightly(
