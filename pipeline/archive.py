@@ -165,13 +165,14 @@ class RunWriter:
                 },
             )
             self._writer.write_record(record)
+            # After a redirect `requested_url` is where the chain began; what was asked here is `url`.
             request = self._writer.create_warc_record(
-                requested_url,
+                url,
                 "request",
                 payload=io.BytesIO(request_body),
                 length=len(request_body),
                 http_headers=StatusAndHeaders(
-                    f"{method} {requested_url} HTTP/1.1",
+                    f"{method} {url} HTTP/1.1",
                     [(k, v) for k, v in request_headers if k.lower() not in _DROPPED_REQUEST],
                     is_http_request=True,
                 ),
