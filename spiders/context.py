@@ -1,0 +1,35 @@
+"""What one crawl is given: built once by the child process and handed to the spider and its middlewares."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from models.codes import Candidacy
+from models.procurement import Release
+from models.source import SourceCard
+from pipeline.archive import RunWriter
+from spiders.tape import Tape
+
+Decide = Callable[[Release], tuple[Candidacy | None, tuple[str, ...]]]
+# Marks of `Request.meta` that our middlewares and spiders share.
+ROLE = "unveil_role"
+FETCHED_AT = "unveil_fetched_at"
+SENT = "unveil_sent"
+
+
+@dataclass(frozen=True)
+class CrawlContext:
+    """Arguments of one crawl. `since` and `until` are UTC; `known_documents` maps a URL to a SHA-256.
+
+    `tape` holds answers to serve instead of asking: all of them when `offline`, those a killed process had
+    received already when a run is resumed, none otherwise.
+    """
+
+    card: SourceCard
+    writer: RunWriter
+    since: datetime
+    until: datetime
+    decide: Decide
+    known_documents: Mapping[str, str]
+    tape: Tape
+    offline: bool = False

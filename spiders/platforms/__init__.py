@@ -1,0 +1,1 @@
+"""One class a portal family."""

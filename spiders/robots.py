@@ -1,0 +1,58 @@
+"""robots.txt, fetched through the archive like everything else and obeyed as RFC 9309 says."""
+
+import asyncio
+
+from scrapy import Request
+from scrapy.crawler import Crawler
+from scrapy.exceptions import IgnoreRequest
+from scrapy.robotstxt import ProtegoRobotParser
+from scrapy.utils.httpobj import urlparse_cached
+
+from spiders.context import ROLE
+from spiders.failures import BlockedAddress, NotInArchive, RobotsForbidden, RobotsUnreachable, to_text
+
+AGENT = "Unveil"
+FREE = "unveil_robots_free"
+
+
+class RobotsMiddleware:
+    """Order 100. One request a host and crawl; requests marked `unveil_robots_free` pass.
+
+    4xx means that there are no rules, anything else that is not 200 that everything is disallowed (RFC 9309, 2.3.1).
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self._crawler = crawler
+        self._rules: dict[str, asyncio.Task[ProtegoRobotParser | None]] = {}
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> "RobotsMiddleware":
+        return cls(crawler)
+
+    async def process_request(self, request: Request) -> None:
+        if request.meta.get(FREE):
+            return
+        parts = urlparse_cached(request)
+        root = f"{parts.scheme}://{parts.netloc}"
+        if root not in self._rules:
+            self._rules[root] = asyncio.ensure_future(self._fetch(root))
+        # Shielded: many requests wait for the same rules, and one that is cancelled must not take them along.
+        rules = await asyncio.shield(self._rules[root])
+        if rules is not None and not rules.allowed(request.url, AGENT):
+            raise RobotsForbidden(f"robots.txt of {parts.netloc} disallows {request.url}")
+
+    async def _fetch(self, root: str) -> ProtegoRobotParser | None:
+        request = Request(f"{root}/robots.txt", meta={ROLE: "robots", FREE: True}, dont_filter=True, priority=1000)
+        try:
+            response = await self._crawler.engine.download_async(request)
+        except (BlockedAddress, NotInArchive):
+            raise
+        except IgnoreRequest as error:
+            raise RobotsUnreachable(f"{request.url}: {error}") from error
+        except Exception as error:
+            raise RobotsUnreachable(f"{request.url}: {to_text(error)}") from error
+        if response.status == 200:
+            return ProtegoRobotParser.from_crawler(self._crawler, response.body)
+        if 400 <= response.status < 500 and response.status != 429:
+            return None
+        raise RobotsUnreachable(f"{request.url} answered HTTP {response.status}")
