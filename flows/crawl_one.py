@@ -1,0 +1,182 @@
+"""The child process of one crawl: `python -m flows.crawl_one --spec FILE`. It seals its run only when it ended itself.
+
+Never imports Prefect: Scrapy's logging set-up and Prefect's handlers deadlock in one process.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from scrapy.crawler import AsyncCrawlerProcess
+
+from models.run import Problem
+from models.source import SourceCard
+from pipeline.archive import RunInfo, open_run, read_run
+from pipeline.derive import CRAWL_FILE
+from pipeline.errors import ATTENTION, UnveilError
+from pipeline.outcome import decide_outcome
+from pipeline.store import DATA, Store, utc_now, write_json_atomic
+from spiders.context import CrawlContext, Decide
+from spiders.platforms.ocds_links import OcdsLinksSpider
+from spiders.settings import build_settings
+from spiders.tape import Tape, settled_tape, whole_tape
+
+_LOG = logging.getLogger("unveil.crawl")
+_INTERRUPTED = 4
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the crawl a spec asks for. Exit codes: 0 sealed, 4 interrupted and resumable, else an error's own."""
+    parser = argparse.ArgumentParser(prog="python -m flows.crawl_one", description=__doc__)
+    parser.add_argument("--spec", type=Path, required=True, help="JSON file written by flows.crawl")
+    spec = json.loads(parser.parse_args(arguments).spec.read_text(encoding="utf-8"))
+    try:
+        return run(spec)
+    except UnveilError as error:
+        write_json_atomic(Path(spec["failure"]), {"reason": str(error), "exit_code": error.exit_code})
+        print(error, file=sys.stderr)  # noqa: T201 (a child's log is its standard error)
+        return error.exit_code
+
+
+def run(spec: Mapping[str, Any]) -> int:
+    """Crawls or replays as the spec says, writes `crawl.json` into the run's folder and seals it.
+
+    Spec: `store`, `card` (a source card), `run_id`, `kind`, `started_at`, `since`, `until` (ISO 8601), `replay`
+    (path or null), `known_documents` (path of a JSON object from URL to SHA-256), `vendor_folders`, `candidates`
+    (`module:function` that makes what decides over releases from the vendor folders), `failure` (where to leave a
+    reason). Raises UnveilError when the run cannot be opened, written or sealed; it then stays open.
+    """
+    card = SourceCard.model_validate(spec["card"])
+    store = Store(Path(spec["store"]))
+    offline = spec["replay"] is not None
+    settings = build_settings(card, offline=offline)
+    info = RunInfo(
+        run_id=spec["run_id"],
+        source_id=card.id,
+        kind=spec["kind"],
+        started_at=datetime.fromisoformat(spec["started_at"]),
+        arguments=spec["arguments"],
+    )
+    decide = _decide(spec["candidates"], [Path(p) for p in spec["vendor_folders"]])
+    tape = whole_tape(Path(spec["replay"])) if offline else _left_behind(store, info)
+    known = json.loads(Path(spec["known_documents"]).read_text(encoding="utf-8")) if not offline else {}
+    writer = open_run(store, info)
+    context = CrawlContext(
+        card=card,
+        writer=writer,
+        since=datetime.fromisoformat(spec["since"]),
+        until=datetime.fromisoformat(spec["until"]),
+        decide=decide,
+        known_documents={**known, **tape.known_documents},
+        tape=tape,
+        offline=offline,
+    )
+    try:
+        spider, stats = _crawl(settings, context)
+        reason = stats.get("finish_reason")
+        if spider is None or spider.fatal or reason in (None, "shutdown", "archive_failed"):
+            if spider is not None and spider.fatal:
+                raise spider.fatal
+            _LOG.warning("the crawl was stopped (%s); the run stays open and the next crawl goes on with it", reason)
+            return _INTERRUPTED if reason == "shutdown" else ATTENTION
+        write_json_atomic(writer.folder / CRAWL_FILE, _account(spider, stats, info, writer.folder, offline=offline))
+        writer.seal()
+    finally:
+        writer.close()
+    return 0
+
+
+def _crawl(settings: dict[str, Any], context: CrawlContext) -> tuple[OcdsLinksSpider | None, Mapping[str, Any]]:
+    process = AsyncCrawlerProcess(settings)
+    crawler = process.create_crawler(spider_class(context.card))
+    process.crawl(crawler, context=context)
+    process.start()
+    return crawler.spider, crawler.stats.get_stats() if crawler.stats else {}
+
+
+def spider_class(card: SourceCard) -> type[OcdsLinksSpider]:
+    """The class of `spiders/<source id>.py` where there is one, else the platform's."""
+    name = f"spiders.{card.id}"
+    if importlib.util.find_spec(name) is not None:
+        for value in vars(importlib.import_module(name)).values():
+            if isinstance(value, type) and issubclass(value, OcdsLinksSpider) and value.__module__ == name:
+                return value
+    return OcdsLinksSpider
+
+
+def _decide(factory: str, vendor_folders: list[Path]) -> Decide:
+    module, _, function = factory.partition(":")
+    # Our own registry is always loaded; to name it once more would load every vendor twice.
+    further = tuple(p for p in vendor_folders if p.resolve() != (DATA / "vendors").resolve())
+    decide: Decide = getattr(importlib.import_module(module), function)(further).decide
+    return decide
+
+
+def _left_behind(store: Store, info: RunInfo) -> Tape:
+    folder = store.archive / info.source_id / f"{info.run_id}.open"
+    if not any(folder.glob("part-*.warc.gz")):
+        return Tape()
+    return settled_tape(folder)
+
+
+def _account(
+    spider: OcdsLinksSpider, stats: Mapping[str, Any], info: RunInfo, folder: Path, *, offline: bool
+) -> dict[str, Any]:
+    """The content of `crawl.json`: what was asked, what came, and how it ended."""
+    failures = list(spider.failures)
+    for name in ("spider_exceptions/count", "start_exceptions/count"):
+        if stats.get(name):
+            failures.append(Problem(kind="spider_error", detail=f"{stats[name]} {name}; the log holds the traceback"))
+    desk = spider.desk
+    outcome, reason = decide_outcome(
+        finish_reason=str(stats.get("finish_reason")),
+        chain_ended=spider.chain_ended,
+        failures=failures,
+        pages=spider.pages,
+        records=spider.records,
+        rejected=spider.rejected,
+        documents_expected=desk.expected,
+        documents_received=desk.received,
+    )
+    ended_at = utc_now()
+    if offline:
+        ended_at = max((a.payload.fetched_at for a in read_run(folder)), default=info.started_at)
+    problems = [*failures, *spider.notes]
+    return {
+        "run": info.run_id,
+        "kind": info.kind,
+        "source": info.source_id,
+        "finish_reason": stats.get("finish_reason"),
+        "outcome": outcome.value,
+        "reason": reason,
+        "started_at": info.started_at.isoformat(),
+        "ended_at": ended_at.isoformat(),
+        "since": spider.context.since.isoformat(),
+        "until": spider.context.until.isoformat(),
+        "expected": None,
+        "counts": {
+            "requests": stats.get("unveil/requests", 0),
+            "responses": stats.get("unveil/responses", 0),
+            "from_archive": stats.get("unveil/from_archive", 0),
+            "retries": stats.get("unveil/retries", 0),
+            "pages": spider.pages,
+            "records": spider.records,
+            "rejected": spider.rejected,
+            "problems": len(problems),
+        },
+        "problems": [p.model_dump(mode="json") for p in problems],
+        "documents": [d.model_dump(mode="json") for d in desk.rows()],
+        "documents_expected": desk.expected,
+        "documents_received": desk.received,
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
