@@ -162,9 +162,10 @@ def _write_csv(reader: pa.RecordBatchReader, out: TextIO) -> None:
 def _cell(value: Any) -> str:
     """A cell that a spreadsheet takes for text or a number, never for a formula."""
     text = _plain(value)
-    if isinstance(value, bool | int | float | Decimal) or not text.startswith(_FORMULA):
-        return text
-    return "'" + text
+    if not isinstance(value, bool | int | float | Decimal) and text.startswith(_FORMULA):
+        text = "'" + text
+    # A lone carriage return is not quoted by the csv module, and would begin a new row, perhaps with a formula.
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _plain(value: Any) -> str:

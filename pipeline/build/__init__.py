@@ -110,8 +110,11 @@ def _fill(
 
 
 def _run(connection: duckdb.DuckDBPyConnection, name: str) -> None:
+    # In one transaction: hundreds of small statements would otherwise each wait for the disk.
+    connection.execute("BEGIN")
     for statement in duckdb.extract_statements((_SQL / name).read_text(encoding="utf-8")):
         connection.execute(statement)
+    connection.execute("COMMIT")
 
 
 def _load_meta(

@@ -26,49 +26,51 @@ CREATE MACRO text_outweighs(portal, said, said_basis) AS
     AND said_basis IN ('text', 'document');
 
 CREATE MACRO child_stage_at(as_of) AS TABLE
-    WITH judged AS (
+    WITH said AS (
         SELECT
-            k.child_id, k.contract_id,
+            k.child_id, k.contract_id, k.ends_on, c.updated_on, k.lifecycle_raw,
             k.kind = 'award' AND EXISTS (
                 SELECT 1 FROM child AS o
                 WHERE o.contract_id = k.contract_id AND o.kind = 'contract' AND o.award_id = k.native_id
             ) AS superseded,
-            stage_of(
-                CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
-                     THEN a.lifecycle ELSE k.lifecycle END,
-                CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
-                     THEN a.lifecycle_basis ELSE k.lifecycle_basis END,
-                k.ends_on, c.updated_on, k.lifecycle_raw IS NULL, CAST(as_of AS DATE)
-            ) AS s
+            CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
+                 THEN a.lifecycle ELSE k.lifecycle END AS lifecycle,
+            CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
+                 THEN a.lifecycle_basis ELSE k.lifecycle_basis END AS basis
         FROM child AS k
         JOIN contract AS c ON c.contract_id = k.contract_id
         LEFT JOIN assessment AS a ON a.contract_id = k.contract_id
+    ),
+    judged AS (
+        SELECT *, stage_of(lifecycle, basis, ends_on, updated_on, lifecycle_raw IS NULL, CAST(as_of AS DATE)) AS s
+        FROM said
     )
-    SELECT child_id, contract_id, superseded, s.stage AS stage, s.basis AS stage_basis FROM judged;
+    SELECT child_id, contract_id, superseded, lifecycle, s.stage AS stage, s.basis AS stage_basis FROM judged;
 
 CREATE MACRO contract_stage_at(as_of) AS TABLE
     WITH alive AS (
-        SELECT contract_id, stage, stage_basis
+        SELECT contract_id, lifecycle, stage, stage_basis
         FROM child_stage_at(as_of)
         WHERE NOT superseded
         QUALIFY row_number() OVER (PARTITION BY contract_id ORDER BY stage_rank(stage), stage_basis, child_id) = 1
     ),
-    own AS (
+    said AS (
         SELECT
-            c.contract_id,
-            stage_of(
-                CASE WHEN text_outweighs(c.lifecycle, a.lifecycle, a.lifecycle_basis)
-                     THEN a.lifecycle ELSE c.lifecycle END,
-                CASE WHEN text_outweighs(c.lifecycle, a.lifecycle, a.lifecycle_basis)
-                     THEN a.lifecycle_basis ELSE c.lifecycle_basis END,
-                c.ends_on, coalesce(c.tender_ends_on, c.updated_on), false, CAST(as_of AS DATE)
-            ) AS s
+            c.contract_id, c.ends_on, coalesce(c.tender_ends_on, c.updated_on) AS seen_on,
+            CASE WHEN text_outweighs(c.lifecycle, a.lifecycle, a.lifecycle_basis)
+                 THEN a.lifecycle ELSE c.lifecycle END AS lifecycle,
+            CASE WHEN text_outweighs(c.lifecycle, a.lifecycle, a.lifecycle_basis)
+                 THEN a.lifecycle_basis ELSE c.lifecycle_basis END AS basis
         FROM contract AS c
         LEFT JOIN assessment AS a ON a.contract_id = c.contract_id
+    ),
+    own AS (
+        SELECT contract_id, lifecycle, stage_of(lifecycle, basis, ends_on, seen_on, false, CAST(as_of AS DATE)) AS s
+        FROM said
     )
     SELECT
         own.contract_id, coalesce(alive.stage, own.s.stage) AS stage,
-        CASE WHEN alive.stage IS NULL THEN own.s.basis ELSE alive.stage_basis END AS stage_basis
+        coalesce(alive.stage_basis, own.s.basis) AS stage_basis, coalesce(alive.lifecycle, own.lifecycle) AS lifecycle
     FROM own
     LEFT JOIN alive ON alive.contract_id = own.contract_id;
 
@@ -89,7 +91,7 @@ CREATE VIEW supplier_contract AS
         k.child_id, k.contract_id, c.source_id, k.kind, k.native_id,
         shown_name(p.name, p.natural_person) AS supplier,
         CASE WHEN p.named AND NOT p.natural_person THEN p.vendor_id END AS vendor_id,
-        k.lifecycle, s.stage, s.stage_basis, k.signed_on, k.starts_on, k.ends_on,
+        s.lifecycle, s.stage, s.stage_basis, k.signed_on, k.starts_on, k.ends_on,
         CASE WHEN k.value_kind IS NULL THEN w.value_amount ELSE k.value_amount END AS value_amount,
         CASE WHEN k.value_kind IS NULL THEN w.value_currency ELSE k.value_currency END AS value_currency,
         coalesce(k.value_kind, w.value_kind) AS value_kind,
@@ -127,7 +129,7 @@ CREATE VIEW biometric_contract AS
     SELECT
         c.contract_id, c.source_id, c.native_id, c.country, c.buyer,
         coalesce(g.suppliers, []::VARCHAR[]) AS suppliers, coalesce(g.vendor_ids, []::VARCHAR[]) AS vendor_ids,
-        c.title, a.scope, a.technology, a.setting, c.lifecycle, s.stage, s.stage_basis,
+        c.title, a.scope, a.technology, a.setting, s.lifecycle, s.stage, s.stage_basis,
         c.value_amount, c.value_currency, c.value_kind, c.published_on,
         a.review IN ('one_reviewer', 'two_reviewers') AS confirmed, a.evidence_id
     FROM contract AS c
