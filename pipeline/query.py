@@ -66,6 +66,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, store: Store) -> None:
         raise BadData(f"{path} is not one of Unveil's databases; move it away and run `unveil build`.")
     connection.execute("USE unveil")
     connection.execute("SET TimeZone = 'UTC'")
+    # Where DuckDB takes the program for an interactive one, it draws a bar into the output of a long query.
+    connection.execute("SET enable_progress_bar = false")
     # A name in a query is a table, never a variable of the program around it.
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_external_access = false")

@@ -443,6 +443,21 @@ def test_mentions_lead_to_their_span_and_the_firmest_is_the_chief(db):
     ]  # fmt: skip
 
 
+def test_addresses_in_names_and_links_are_blocked_out(built):
+    buyer = BUYER.model_copy(update={"name": "Works, jane@example.org"})
+    made_by = release("x", "x", date(2026, 5, 4), parties=(buyer,))
+    write_partition(built, "release", "aa_portal", "n3", [_kept(made_by, "text", "sha-night1", 1)])
+    write_partition(built, "document", "aa_portal", "n3", [
+        {"contract_id": "c-x", "release_id": "r-x", "source_id": "aa_portal", "title": "Ask", "sha256": None,
+         "url": "mailto:jane@example.org?subject=x", "outcome": "failed", "detail": ""}
+    ])  # fmt: skip
+    made(built)
+    with connect(built) as db:
+        assert ask(db, "SELECT buyer FROM contract WHERE contract_id = 'c-x'") == [("Works, " + "█" * 16,)]
+        assert ask(db, "SELECT name FROM party WHERE contract_id = 'c-x'") == [("Works, " + "█" * 16,)]
+        assert ask(db, "SELECT url FROM document WHERE contract_id = 'c-x'") == [("mailto:█?subject=x",)]
+
+
 def test_documents_say_whether_they_were_read(db):
     assert ask(db, "SELECT url, sha256, outcome, read_outcome, pages FROM document ORDER BY url") == [
         ("https://d.example/1", "sha-annex", "received", "ok", 1),

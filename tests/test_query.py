@@ -165,10 +165,11 @@ def test_a_file_that_is_not_ours_is_named(tmp_path: Path):
         connect(Store(tmp_path))
 
 
-def test_times_are_in_utc_and_no_variable_is_a_table(store):
+def test_times_are_in_utc_no_bar_is_drawn_and_no_variable_is_a_table(store):
     meta_like = [1, 2, 3]
     with connect(store) as connection:
-        assert connection.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+        settings = "SELECT current_setting('TimeZone'), current_setting('enable_progress_bar')"
+        assert connection.execute(settings).fetchall() == [("UTC", False)]
         with pytest.raises(duckdb.CatalogException):
             connection.execute("FROM meta_like")
     assert meta_like

@@ -86,6 +86,7 @@ def _fill(
     }  # fmt: skip
     with duckdb.connect(":memory:", config=config) as connection:
         connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET enable_progress_bar = false")
         open_lake(connection, store)
         connection.execute(f"ATTACH {quoted(str(place.database))} AS unveil (STORAGE_VERSION '{_STORAGE}')")
         connection.execute("USE unveil")

@@ -66,10 +66,11 @@ CREATE TABLE memory.lake.reading_kept AS
 SELECT sha256, outcome, detail, pages, run_name, lake_source FROM memory.lake.reading
 QUALIFY row_number() OVER (PARTITION BY sha256 ORDER BY extractor DESC, run_name DESC, lake_source) = 1;
 
--- A link followed on several nights is one document; the last night that got its bytes says what came.
+-- A link followed on several nights is one document; the last night that got its bytes says what came. Some links
+-- lead to a mailbox or carry an address; the link then stands without it.
 INSERT INTO document BY NAME
 SELECT 'd-' || sha256(concat_ws(chr(31), d.contract_id, d.url))[1:20] AS document_id,
-       d.contract_id, d.url, d.title, d.sha256, d.outcome,
+       d.contract_id, regexp_replace(d.url, '[\w.+-]+@[\w-]+\.[\w.-]+', '█', 'g') AS url, d.title, d.sha256, d.outcome,
        nullif(concat_ws('; ', nullif(d.detail, ''), nullif(r.detail, '')), '') AS detail,
        r.outcome AS read_outcome, r.pages
 FROM (

@@ -15,6 +15,7 @@ from models.procurement import Child, Party, Release, Value
 from models.review import Review
 from models.vendor import Match
 from pipeline.build.merge import Merged
+from pipeline.redact import redact
 
 Row = dict[str, Any]
 _TEXT: Final = pa.string()
@@ -109,7 +110,7 @@ def contract_rows(
             "title": merged.title,
             "language": merged.language,
             "country": merged.country,
-            "buyer": merged.buyer,
+            "buyer": redact(merged.buyer, merged.country) if merged.buyer else None,
             "procurement_method": merged.procurement_method,
             "classifications": list(merged.classifications),
             **_lifecycle(merged),
@@ -203,7 +204,8 @@ def _party_row(contract_id: str, party: Party, match: Match | None) -> Row:
     return {
         "contract_id": contract_id,
         "local_id": party.local_id,
-        "name": None if party.natural_person else party.name or None,
+        # Some portals let people write an address into the field for the name.
+        "name": None if party.natural_person else redact(party.name, party.country) or None,
         "roles": list(party.roles),
         "country": party.country,
         "identifiers": [f"{i.scheme}:{i.id}" for i in party.identifiers],
