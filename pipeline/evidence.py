@@ -38,6 +38,8 @@ _SHORTEST_ID: Final = 4
 _ID: Final = re.compile(r"^[a-z0-9-]+$")
 _SPAN: Final = re.compile(r"^(?P<place>.*?)(?:;chars=(?P<start>\d+)-(?P<end>\d+))?$", re.DOTALL)
 _ITEM: Final = re.compile(r"^(?:/(?P<list>releases|records))?/(?P<index>\d+)(?P<rest>/.*)?$", re.DOTALL)
+# A stranger's text must not steer the reader's terminal: control codes and codes that reorder what is read.
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 # What warcio, gzip and the file system raise when an archive was cut or altered.
 _DAMAGE: Final = (ArchiveLoadFailed, zlib.error, EOFError, gzip.BadGzipFile, ValueError, OSError, BadData)
 # Of a whole record only these are shown: they speak of the purchase, while the rest may name officials.
@@ -104,13 +106,10 @@ def find_evidence(store: Store, evidence_id: str) -> EvidenceRecord:
         )
     if not store.database.is_file():
         raise WrongUse(f"There is no database at {store.database}; make it with `unveil build`.")
-    with duckdb.connect(str(store.database), read_only=True) as database:
-        rows = database.execute(
-            "SELECT evidence_id, payload_sha256, pointer, url, fetched_at AT TIME ZONE 'UTC', warc_file, warc_offset,"
-            " source_id, quote FROM evidence WHERE evidence_id = $id OR starts_with(evidence_id, $id)"
-            " ORDER BY evidence_id = $id DESC, evidence_id LIMIT 2",
-            {"id": wanted},
-        ).fetchall()
+    try:
+        rows = _rows(store, wanted)
+    except duckdb.Error as error:
+        raise BadData(f"{store.database} cannot be read as a database of ours: {error}.") from error
     if not rows:
         raise WrongUse(f"No evidence in {store.database} has the id {wanted}, nor one that begins so.")
     if len(rows) > 1 and rows[0][0] != wanted:
@@ -122,11 +121,21 @@ def find_evidence(store: Store, evidence_id: str) -> EvidenceRecord:
         pointer=row[2] or "",
         url=row[3] or "",
         fetched_at=row[4].replace(tzinfo=UTC) if row[4] else None,
-        warc_file=row[5],
-        warc_offset=row[6],
+        warc_file=row[5] or "",
+        warc_offset=row[6] or 0,
         source_id=row[7] or "",
         quote=row[8] or "",
     )
+
+
+def _rows(store: Store, wanted: str) -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(store.database), read_only=True) as database:
+        return database.execute(
+            "SELECT evidence_id, payload_sha256, pointer, url, fetched_at AT TIME ZONE 'UTC', warc_file, warc_offset,"
+            " source_id, quote FROM evidence WHERE evidence_id = $id OR starts_with(evidence_id, $id)"
+            " ORDER BY evidence_id = $id DESC, evidence_id LIMIT 2",
+            {"id": wanted},
+        ).fetchall()
 
 
 def verify(store: Store, record: EvidenceRecord) -> Verified:
@@ -199,7 +208,7 @@ def print_evidence(
     record = find_evidence(store, evidence_id)
     checked = verify(store, record)
     for label, value in _where(record):
-        out.print(Text.assemble((f"{label:<12}", "bold"), value), soft_wrap=True)
+        out.print(Text.assemble((f"{label:<12}", "bold"), _CONTROL.sub("·", value)), soft_wrap=True)
     if checked.ok:
         out.print(Text(f"VERIFIED     the {checked.size:,} archived bytes have this SHA-256", "green"), soft_wrap=True)
     else:
@@ -230,10 +239,11 @@ def _where(record: EvidenceRecord) -> Iterator[tuple[str, str]]:
 
 def _marked(shown: ShownEvidence, *, plain: bool) -> Text:
     """The span in its context. Without colours guillemets mark it, so that a pipe or a page of paper shows it too."""
+    before, exact, after = (_CONTROL.sub("·", text) for text in (shown.before, shown.exact, shown.after))
     lead = "…" if shown.start > CONTEXT else ""
     tail = "…" if shown.end + CONTEXT < len(shown.text) else ""
-    quote = f"»{shown.exact}«" if plain else shown.exact
-    return Text.assemble(lead, shown.before, (quote, "" if plain else "bold reverse"), shown.after, tail)
+    quote = f"»{exact}«" if plain else exact
+    return Text.assemble(lead, before, (quote, "" if plain else "bold reverse"), after, tail)
 
 
 def _whole(place: str, text: str) -> ShownEvidence:
@@ -242,6 +252,8 @@ def _whole(place: str, text: str) -> ShownEvidence:
 
 @contextmanager
 def _payload(store: Store, record: EvidenceRecord) -> Iterator[io.BufferedReader]:
+    if not record.warc_file:
+        raise BadData(f"Where the bytes of evidence {record.evidence_id} lie is not on record.")
     root = store.root.resolve()
     path = (root / record.warc_file).resolve()
     if not path.is_relative_to(root):
@@ -349,7 +361,9 @@ def _statements(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 def _row(stream: _Stream, number: int, column: str, delimiter: str, encoding: str, country: str | None) -> str:
     csv.field_size_limit(_CELL_LIMIT)
-    reader = csv.reader(io.TextIOWrapper(stream, encoding=encoding, newline=""), delimiter=delimiter)
+    # A byte-order mark is no part of the first header.
+    python_encoding = "utf-8-sig" if encoding.lower().replace("-", "") == "utf8" else encoding
+    reader = csv.reader(io.TextIOWrapper(stream, encoding=python_encoding, newline=""), delimiter=delimiter)
     header = [name.strip() for name in next(reader, [])]
     row = next(itertools.islice(reader, number - 2, None), None) if number > 1 else header
     if row is None:

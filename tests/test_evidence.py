@@ -119,10 +119,25 @@ def test_every_kind_of_pointer_leads_to_the_exact_quote(store: Store, evidence_i
     assert shown.exact == PLACES[evidence_id][2]
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_column(store: Store) -> None:
+    record = replace(find_evidence(store, "e-csv0"), pointer="row=3;column=Process")
+    assert show(store, record, delimiter=";", encoding="UTF-8").exact == "2"
+
+
 def test_a_whole_record_shows_what_it_says_of_the_purchase_and_no_person(store: Store) -> None:
     text = show(store, find_evidence(store, "e-json1")).text
     assert "/tender/title: Supply of live facial recognition" in text
     assert "Jane" not in text
+
+
+def test_a_record_of_a_large_file_is_found_without_parsing_it_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.evidence._PARSE_WHOLE", 10)
+    record = find_evidence(store, "e-json0")
+    assert show(store, record).exact == "live facial recognition"
+    with pytest.raises(BadData, match="nothing at"):
+        show(store, replace(record, pointer="/releases/7/tender"))
 
 
 def test_addresses_are_blocked_out_and_offsets_stay(store: Store) -> None:
@@ -197,6 +212,31 @@ def test_a_prefix_finds_one_and_only_one(store: Store) -> None:
 def test_what_is_no_id_is_said_so(store: Store, evidence_id: str) -> None:
     with pytest.raises(WrongUse, match="not an evidence id"):
         find_evidence(store, evidence_id)
+
+
+def test_a_strangers_text_does_not_steer_the_terminal(store: Store, tmp_path: Path) -> None:
+    other = Store(tmp_path)
+    run = open_run(other, RunInfo("r", "portal", "ingest", NOW, {}))
+    file = tmp_path / "odd.json"
+    file.write_text(json.dumps({"title": "face \x1b[31mred\u202e"}), encoding="utf-8")
+    payload = run.write_file(file, url="https://portal.example/\x1b]0;x", content_type="", fetched_at=NOW)
+    run.seal()
+    with duckdb.connect(str(other.database)) as database:
+        database.execute((CHECKOUT / "pipeline" / "build" / "schema.sql").read_text(encoding="utf-8"))
+        database.execute(
+            "INSERT INTO evidence VALUES ('e-odd', ?, '/title', ?, ?, ?, ?, 'portal', '')",
+            [payload.sha256, payload.url, NOW, payload.warc_file, payload.warc_offset],
+        )
+    code, text = printed(other, "e-odd")
+    assert code == 0
+    assert "»face ·[31mred·«" in text
+    assert "\x1b" not in text
+
+
+def test_a_foreign_database_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "unveil.duckdb").write_bytes(b"not a database" * 100)
+    with pytest.raises(BadData, match="cannot be read as a database"):
+        find_evidence(Store(tmp_path), "e-json0")
 
 
 def test_no_database_says_how_to_make_one(tmp_path: Path) -> None:

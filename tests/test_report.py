@@ -201,9 +201,15 @@ def fill_contract(
     insert(
         database, "mention", mention_id=f"m-{contract_id}", contract_id=contract_id, where="page:7",
         rule_id="face.search", polarity="excluded" if excluded else "asserted", cue="without" if excluded else "",
-        text="face search", quote="The system offers face search of crowds.", char_start=18, char_end=29, page=7,
-        evidence_id=evidence_id,
+        technology="face_identification", text="face search", quote="The system offers face search of crowds.",
+        char_start=18, char_end=29, page=7, evidence_id=evidence_id,
     )  # fmt: skip
+    if contract_id == "c-2":
+        insert(
+            database, "mention", mention_id="m-0", contract_id=contract_id, where="page:7", rule_id="setting.crowd",
+            polarity="asserted", cue="", text="system", quote="The system offers face search of crowds.",
+            char_start=4, char_end=10, page=7, evidence_id=evidence_id,
+        )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -336,8 +342,9 @@ def test_only_http_links_become_links_and_nothing_is_loaded(page: str) -> None:
 
 def test_unreviewed_flags_say_so(made: tuple[ReportSummary, str]) -> None:
     summary, page = made
-    # c-1, c-3, c-6 (disputed), c-10, c-11, c-12; confirmed are c-2 and c-4.
-    assert (summary.in_scope, summary.conditional, summary.unreviewed, summary.excluded) == (6, 2, 6, 1)
+    # c-1, c-3, c-10, c-11, c-12; c-2 and c-4 are confirmed, c-6 is disputed.
+    assert (summary.in_scope, summary.conditional, summary.unreviewed, summary.excluded) == (6, 2, 5, 1)
+    assert "5 of the 8 flagged contracts shown have not yet been reviewed by a person, and 1 is disputed" in words(page)
     row = page[page.index('id="exemplar-c-1"') :].split("</tbody>")[0]
     assert "not yet reviewed by a person" in row
     assert "confirmed by two reviewers" in page[page.index('id="exemplar-c-2"') :].split("</tbody>")[0]
@@ -358,6 +365,14 @@ def test_a_line_carries_its_evidence_and_clauses(page: str) -> None:
         assert said in row
     assert 'href="https://portal.example/c-1?a=1&amp;b=2"' in page
     assert "<mark>face search</mark> of crowds." in page
+
+
+def test_the_words_that_name_the_technology_are_marked(page: str) -> None:
+    # The sentence of c-2 names a place before the technology; both rules are given, one quote stands.
+    row = page[page.index('id="exemplar-c-2"') :].split("</tbody>", maxsplit=1)[0]
+    assert row.count("<blockquote") == 1
+    assert "<mark>face search</mark>" in row
+    assert "setting.crowd" in row
 
 
 def test_coverage_shows_what_failed_and_what_was_only_asked(made: tuple[ReportSummary, str]) -> None:

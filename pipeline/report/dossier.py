@@ -40,7 +40,8 @@ _CONTRACTS: Final = """
     ORDER BY coalesce(c.updated_on, c.published_on) DESC NULLS LAST, c.contract_id
 """
 _MENTIONS: Final = """
-    SELECT m.contract_id, m."where" AS place, m.rule_id, m.polarity, m.cue, m.text, m.quote, m.page, m.evidence_id
+    SELECT m.contract_id, m."where" AS place, m.rule_id, m.technology, m.polarity, m.cue, m.text, m.quote,
+           m.page, m.evidence_id
     FROM mention m WHERE m.contract_id IN (SELECT unnest($ids))
     ORDER BY m.contract_id, m.page NULLS FIRST, m."where", m.char_start, m.mention_id
 """
@@ -239,7 +240,8 @@ def _quotes(mentions: Iterable[Row], proofs: Mapping[str, Proof]) -> tuple[tuple
 
 
 def _quote(sentence: str, matched: Sequence[Row], proofs: Mapping[str, Proof]) -> Quote:
-    first = matched[0]
+    # Words that name the technology say more than those that name a place or a function.
+    first = next((row for row in matched if row["technology"]), matched[0])
     words = first["text"] or ""
     before, found, after = sentence.partition(words) if words else ("", "", "")
     if not found:

@@ -124,8 +124,13 @@ class Contract:
     more_proofs: tuple[Proof, ...]
 
     @property
-    def confirmed(self) -> bool:
-        return self.review in ("one_reviewer", "two_reviewers")
+    def whole_differs(self) -> bool:
+        """Whether the value of the whole process says anything that the company's own amounts do not."""
+        whole = self.process_value
+        own = self.money[0] if len(self.money) == 1 else None
+        if whole is None or own is None:
+            return whole is not None
+        return (whole.amount, whole.currency, whole.kind) != (own.amount, own.currency, own.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +184,7 @@ class Company:
         return tuple(c for c in self.contracts if c.stage is stage)
 
     def count(self, scope: Scope, stage: Stage | None = None) -> int:
+        """How many contracts have a scope, at one stage or at any."""
         return sum(c.scope == scope and stage in (None, c.stage) for c in self.contracts)
 
     def names(self) -> Mapping[str, str]:
@@ -222,12 +228,13 @@ class SourceCoverage:
 
     @property
     def good(self) -> bool:
+        """Whether the last run saw all it set out to see."""
         return self.last_outcome == GOOD_OUTCOME
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSummary:
-    """What a report holds, for the command that made it. `unreviewed` counts flags no person has confirmed."""
+    """What a report holds, for the command that made it. `unreviewed` counts flags no person has looked at."""
 
     path: Path
     sha256: str

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from models.codes import Retrieval, Scope
+from models.codes import Retrieval, ReviewState, Scope
 from models.ids import sha256_hex
 from pipeline.portfolio import Holding, HoldingMatch, Portfolio
 from pipeline.registry import Registry
@@ -40,6 +40,7 @@ class _Counts:
     conditional: int
     excluded: int
     unreviewed: int
+    disputed: int
     flags: int
     without_contract: int
     failing: tuple[str, ...]
@@ -110,7 +111,8 @@ def _count(
         in_scope=sum(c.scope is Scope.IN_SCOPE for c in flags.values()),
         conditional=sum(c.scope is Scope.CONDITIONAL for c in flags.values()),
         excluded=len(excluded),
-        unreviewed=sum(not c.confirmed for c in flags.values()),
+        unreviewed=sum(c.review == ReviewState.MACHINE for c in flags.values()),
+        disputed=sum(c.review == ReviewState.DISPUTED for c in flags.values()),
         flags=len(flags),
         without_contract=sum(not company.contracts for company in companies),
         failing=tuple(dict.fromkeys(source.source_id for source in coverage if not source.good)),
