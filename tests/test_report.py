@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from models.codes import Scope, Stage
-from pipeline.errors import WrongUse
+from pipeline.errors import BadData, WrongUse
 from pipeline.portfolio import HoldingMatch, match_portfolio, read_portfolio
 from pipeline.registry import Registry, load_registry
 from pipeline.report import ReportSummary, load_letter, make_report
@@ -433,6 +433,15 @@ def test_tables_can_be_read_aloud(page: str) -> None:
 def test_the_report_has_no_database_to_rest_on(registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="unveil build"):
         make_report(Store(tmp_path), [], registry, as_of=AS_OF, portfolio_name="x", out=tmp_path / "r.html")
+
+
+def test_a_foreign_database_is_one_sentence(registry: Registry, tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    with duckdb.connect(str(store.database)) as database:
+        database.execute("CREATE TABLE something (x INTEGER)")
+    with pytest.raises(BadData, match="unveil build"):
+        make_report(store, [], registry, as_of=AS_OF, portfolio_name="x", out=tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()
 
 
 def test_an_empty_holdings_file_still_says_what_was_searched(store: Store, registry: Registry, tmp_path: Path) -> None:

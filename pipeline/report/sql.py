@@ -43,8 +43,11 @@ def open_database(store: Store) -> Iterator[tuple[duckdb.DuckDBPyConnection, Dat
                 connection.execute("SET TimeZone = 'UTC'")
                 meta = dict(connection.execute("SELECT key, value FROM meta").fetchall())
                 yield connection, Database(digest, MappingProxyType(meta))
-            except duckdb.CatalogException as error:
-                raise BadData(f"{path} lacks a table of the report; run `unveil build` again. {error}") from error
+            except (duckdb.CatalogException, duckdb.BinderException) as error:
+                first = str(error).splitlines()[0]
+                raise BadData(
+                    f"{path} is not built as the report needs it ({first}); run `unveil build` again."
+                ) from error
             return
         finally:
             connection.close()
