@@ -1,6 +1,7 @@
 """Loads the cards of `data/sources` and `data/columns`; a malformed card is told with its file and line."""
 
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar
 
@@ -80,13 +81,15 @@ def _load(path: Path, kind: type[_Card]) -> _Card:
 
 
 def _sentence(path: Path, node: yaml.Node, error: ValidationError, kind: type[BaseModel]) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
+    # A misspelt field is also a missing one; the line a person can see is told first.
+    found = error.errors(include_url=False, include_context=False)
+    first = min(found, key=lambda one: one["type"] != "extra_forbidden")
     place = tuple(part for part in first["loc"] if part != "[key]")
     line = _line(node, place)
     field = ".".join(str(part) for part in place)
     if first["type"] == "extra_forbidden":
-        known = ", ".join(kind.model_fields) if len(place) == 1 else ""
-        said = f"`{field}` is not a field of a card" + (f"; fields are {known}" if known else "")
+        near = get_close_matches(str(place[-1]), _fields(kind), n=1)
+        said = f"`{field}` is not a field of a card" + (f"; did you mean `{near[0]}`?" if near else "")
     elif first["type"] == "missing":
         said = f"the field `{field}` is missing"
     else:
@@ -94,7 +97,18 @@ def _sentence(path: Path, node: yaml.Node, error: ValidationError, kind: type[Ba
         if isinstance(first["input"], str | int | float | bool):
             said += f", not `{first['input']}`"
     more = error.error_count() - 1
-    return f"{path}:{line} {said}{f' (and {more} more)' if more else ''}."
+    if more:
+        said = f"{said.rstrip('?')} (and {more} more)"
+    return f"{path}:{line} {said}{'' if said.endswith('?') else '.'}"
+
+
+def _fields(kind: type[BaseModel]) -> list[str]:
+    """Names of a card's fields and of those of its parts."""
+    names = list(kind.model_fields)
+    for field in kind.model_fields.values():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            names.extend(_fields(field.annotation))
+    return names
 
 
 def _line(node: yaml.Node, place: _Path) -> int:
