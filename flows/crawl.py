@@ -23,7 +23,7 @@ from typing import IO, Any
 from models.codes import Outcome
 from models.source import SourceCard
 from pipeline.archive import RunInfo, open_runs, read_run, run_info
-from pipeline.derive import crawl_file
+from pipeline.derive import CRAWL_FILE, crawl_file
 from pipeline.errors import BadData, UnveilError, WrongUse
 from pipeline.lake import read_rows
 from pipeline.store import CHECKOUT, Store, utc_now, write_json_atomic
@@ -34,6 +34,10 @@ CANDIDATES = "pipeline.candidate:load_candidates"
 TIME_LIMIT = 12 * 3600.0
 _GRACE = 30.0
 _POLL = 0.2
+# Fields of a card that decide which requests a run makes; and those that decide how. A resumed run keeps today's
+# manners, which a publisher may have asked for since.
+_REQUESTED = ("start_url", "window_param", "page_size", "documents")
+_MANNERS = ("politeness", "robots", "private_addresses")
 _DONE = (Outcome.COMPLETE.value, Outcome.EMPTY.value)
 _PROGRESS_MARKS = (": page ", ": document ", "; again after ")
 
@@ -64,7 +68,13 @@ def crawl(
         return _replay(store, card, replay, time_limit, vendor_folders, candidates, log, on_progress)
     contact_or_refuse()
     with _locked(store, card.id) as lock:
-        plan = _resumed(store, card) or _fresh(store, card, since, until, now or utc_now())
+        plan = _resumed(store, card)
+        if plan is None:
+            plan = _fresh(store, card, since, until, now or utc_now())
+        else:
+            card = _archived_card(card, plan.info, _REQUESTED)
+            if on_progress is not None:
+                on_progress(f"going on with {plan.info.run_id}, from {plan.since:%Y-%m-%d} to {plan.until:%Y-%m-%d}")
         child = _Child(store, card, plan, None, vendor_folders, candidates, log, lock)
         return child.run(time_limit, on_progress)
 
@@ -164,7 +174,7 @@ def _replay(
         raise WrongUse(f"{archive} holds a run of `{info.source_id}`, not of `{card.id}`.")
     if archive.name.endswith(".open"):
         raise WrongUse(f"{archive} was not sealed; crawl `{card.id}` again and it goes on with it.")
-    as_it_was = _archived_card(card, info)
+    as_it_was = _archived_card(card, info, (*_REQUESTED, *_MANNERS))
     sealed = store.archive / card.id / info.run_id
     with _locked(store, card.id) as lock, tempfile.TemporaryDirectory(prefix=".replay-", dir=_made(store.root)) as room:
         # In a room of its own, so that neither an open run of that name nor a failed replay stands in the way.
@@ -182,8 +192,8 @@ def _replay(
     return {**result, "folder": str(sealed)}
 
 
-def _archived_card(card: SourceCard, info: RunInfo) -> SourceCard:
-    """Today's card with that run's addresses, paging and limits, so that the same requests are made."""
+def _archived_card(card: SourceCard, info: RunInfo, fields: Sequence[str]) -> SourceCard:
+    """Today's card with some fields as they were when the run began, so that the same requests are made."""
     then = info.arguments.get("card")
     if not isinstance(then, Mapping):
         return card
@@ -192,9 +202,6 @@ def _archived_card(card: SourceCard, info: RunInfo) -> SourceCard:
     except ValueError:
         # An archive of another version whose card no longer fits: today's has to do, and a miss has a name.
         return card
-    fields = (
-        "start_url", "window_param", "page_size", "documents", "politeness", "robots", "private_addresses",
-    )  # fmt: skip
     return card.model_copy(update={name: getattr(old, name) for name in fields})
 
 
@@ -268,6 +275,7 @@ class _Child:
             "replay": str(replay.resolve()) if replay else None,
             "vendor_folders": [str(p.resolve()) for p in vendor_folders],
             "candidates": candidates,
+            "account": CRAWL_FILE,
         }
         self._known = {} if replay else known_documents(store, card.id)
 
@@ -327,13 +335,16 @@ class _Child:
             why = f"the crawl process was killed by {signal.Signals(-code).name}"
         else:
             why = f"the crawl process ended with exit code {code} before it was done"
+        next_time = (
+            "nothing was kept of the replay" if self._spec["replay"] else "the next crawl goes on where it stopped"
+        )
         return {
             "run": self._plan.info.run_id,
             "kind": self._plan.info.kind,
             "source": self._plan.info.source_id,
             "finish_reason": None,
             "outcome": Outcome.FAILED.value,
-            "reason": f"{why}; the next crawl goes on where it stopped. The log is {self._log}.",
+            "reason": f"{why}; {next_time}. The log is {self._log}.",
             "since": self._plan.since.isoformat(),
             "until": self._plan.until.isoformat(),
             "expected": None,

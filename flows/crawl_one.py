@@ -18,15 +18,14 @@ from scrapy.crawler import AsyncCrawlerProcess
 
 from models.run import Problem
 from models.source import SourceCard
-from pipeline.archive import RunInfo, open_run, read_run
-from pipeline.derive import CRAWL_FILE
+from pipeline.archive import RunInfo, RunWriter, open_run, read_run
 from pipeline.errors import ATTENTION, UnveilError
 from pipeline.outcome import decide_outcome
 from pipeline.store import DATA, Store, utc_now, write_json_atomic
 from spiders.context import CrawlContext, Decide
 from spiders.platforms.ocds_links import OcdsLinksSpider
 from spiders.settings import build_settings
-from spiders.tape import Tape, settled_tape, whole_tape
+from spiders.tape import settled_tape, whole_tape
 
 _LOG = logging.getLogger("unveil.crawl")
 _INTERRUPTED = 4
@@ -48,10 +47,11 @@ def main(arguments: list[str] | None = None) -> int:
 def run(spec: Mapping[str, Any]) -> int:
     """Crawls or replays as the spec says, writes `crawl.json` into the run's folder and seals it.
 
-    Spec: `store`, `card` (a source card), `run_id`, `kind`, `started_at`, `since`, `until` (ISO 8601), `replay`
-    (path or null), `known_documents` (path of a JSON object from URL to SHA-256), `vendor_folders`, `candidates`
-    (`module:function` that makes what decides over releases from the vendor folders), `failure` (where to leave a
-    reason). Raises UnveilError when the run cannot be opened, written or sealed; it then stays open.
+    Spec: `store`, `card` (a source card), `run_id`, `kind`, `started_at`, `since`, `until` (ISO 8601), `arguments`
+    (what the archive says of them), `replay` (path or null), `known_documents` (path of a JSON object from URL to
+    SHA-256), `vendor_folders`, `candidates` (`module:function` that makes what decides over releases from the vendor
+    folders), `account` (the name of `crawl.json`), `failure` (where to leave a reason). Raises UnveilError when the
+    run cannot be opened, written or sealed; it then stays open.
     """
     card = SourceCard.model_validate(spec["card"])
     store = Store(Path(spec["store"]))
@@ -65,9 +65,10 @@ def run(spec: Mapping[str, Any]) -> int:
         arguments=spec["arguments"],
     )
     decide = _decide(spec["candidates"], [Path(p) for p in spec["vendor_folders"]])
-    tape = whole_tape(Path(spec["replay"])) if offline else _left_behind(store, info)
-    known = json.loads(Path(spec["known_documents"]).read_text(encoding="utf-8")) if not offline else {}
+    # Before the tape: opening a run mends the file that a kill cut off.
     writer = open_run(store, info)
+    tape = whole_tape(Path(spec["replay"])) if offline else settled_tape(writer.folder)
+    known = json.loads(Path(spec["known_documents"]).read_text(encoding="utf-8")) if not offline else {}
     context = CrawlContext(
         card=card,
         writer=writer,
@@ -86,11 +87,21 @@ def run(spec: Mapping[str, Any]) -> int:
                 raise spider.fatal
             _LOG.warning("the crawl was stopped (%s); the run stays open and the next crawl goes on with it", reason)
             return _INTERRUPTED if reason == "shutdown" else ATTENTION
-        write_json_atomic(writer.folder / CRAWL_FILE, _account(spider, stats, info, writer.folder, offline=offline))
+        write_json_atomic(
+            writer.folder / spec["account"], _account(spider, stats, info, writer.folder, offline=offline)
+        )
         writer.seal()
     finally:
-        writer.close()
+        _close(writer)
     return 0
+
+
+def _close(writer: RunWriter) -> None:
+    try:
+        writer.close()
+    except OSError as error:
+        # On a full disk the last buffer cannot be written; the next crawl mends the file, and the reason is told above.
+        _LOG.warning("the archive could not be closed in order: %s", error)
 
 
 def _crawl(settings: dict[str, Any], context: CrawlContext) -> tuple[OcdsLinksSpider | None, Mapping[str, Any]]:
@@ -119,21 +130,13 @@ def _decide(factory: str, vendor_folders: list[Path]) -> Decide:
     return decide
 
 
-def _left_behind(store: Store, info: RunInfo) -> Tape:
-    folder = store.archive / info.source_id / f"{info.run_id}.open"
-    if not any(folder.glob("part-*.warc.gz")):
-        return Tape()
-    return settled_tape(folder)
-
-
 def _account(
     spider: OcdsLinksSpider, stats: Mapping[str, Any], info: RunInfo, folder: Path, *, offline: bool
 ) -> dict[str, Any]:
     """The content of `crawl.json`: what was asked, what came, and how it ended."""
     failures = list(spider.failures)
-    for name in ("spider_exceptions/count", "start_exceptions/count"):
-        if stats.get(name):
-            failures.append(Problem(kind="spider_error", detail=f"{stats[name]} {name}; the log holds the traceback"))
+    if broken := stats.get("spider_exceptions/count"):
+        failures.append(Problem(kind="spider_error", detail=f"{broken} exceptions in the spider; the log holds them"))
     desk = spider.desk
     outcome, reason = decide_outcome(
         finish_reason=str(stats.get("finish_reason")),

@@ -6,6 +6,8 @@ from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from scrapy import Request
+
 from models.codes import Candidacy
 from models.evidence import Document
 from models.procurement import DocumentLink, Release
@@ -80,8 +82,9 @@ class DocumentDesk:
             self._over_budget(contract_id, url, f"more than {self._policy.per_contract} documents of one contract")
             return False
         self._of_contract[contract_id] += 1
-        if url in self._known:
-            self.settle(url, "known", "archived in an earlier run", self._known[url])
+        digest = self._known.get(url) or self._known.get(normalised(url))
+        if digest:
+            self.settle(url, "known", "archived in an earlier run", digest)
             return False
         if candidacy is Candidacy.PROBE:
             if self._probes >= self._policy.probe_budget:
@@ -131,6 +134,15 @@ class DocumentDesk:
                 rows.append(row)
         return rows
 
+    def known_of(self, contract_id: str) -> list[Document]:
+        """Documents of a contract that an earlier run holds."""
+        found = []
+        for (contract, url), row in self._rows.items():
+            outcome, detail, digest = self._settled.get(url, ("", "", None))
+            if contract == contract_id and outcome == "known":
+                found.append(row.model_copy(update={"outcome": outcome, "detail": detail, "sha256": digest}))
+        return found
+
     @property
     def expected(self) -> int:
         """Distinct links of a wanted type, whether within the budget or not."""
@@ -140,6 +152,14 @@ class DocumentDesk:
     @property
     def received(self) -> int:
         return len({r.url for r in self.rows() if r.outcome in ("ok", "known")})
+
+
+def normalised(url: str) -> str:
+    """The URL as it goes over the wire and into the archive; unchanged when it can go nowhere."""
+    try:
+        return Request(url).url
+    except ValueError:
+        return url
 
 
 def _not_a_link(url: str) -> str:

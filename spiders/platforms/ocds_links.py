@@ -11,12 +11,13 @@ from scrapy import Request, Spider
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
+from models.evidence import Document
 from models.run import Problem
 from pipeline.errors import UnveilError
 from pipeline.ocds import parse_package
 from pipeline.outcome import BLOCKING, Page, judge_page
 from spiders.context import ROLE, CrawlContext
-from spiders.documents import DocumentDesk
+from spiders.documents import DocumentDesk, normalised
 from spiders.failures import kind_of
 from spiders.robots import FREE
 from spiders.tape import known_mark
@@ -139,8 +140,8 @@ class OcdsLinksSpider(Spider):
             candidacy, _ = self.context.decide(item.release)
             if candidacy is not None:
                 self._planned.extend(self.desk.plan(item.release, candidacy))
-                for link in item.release.documents:
-                    self._mark_known(link.url)
+                for row in self.desk.known_of(item.release.contract_id):
+                    self._mark_known(row)
 
     def _documents(self) -> Iterator[Request]:
         """Requests of every planned document, once the chain of pages has come to its end.
@@ -160,10 +161,10 @@ class OcdsLinksSpider(Spider):
                 continue
             yield request
 
-    def _mark_known(self, url: str) -> None:
+    def _mark_known(self, row: Document) -> None:
         """Archives that a document was not asked for, so that a replay of the archive does not ask either."""
-        digest = self.context.known_documents.get(url)
-        if digest is None or url in self._marked:
+        url = normalised(row.url)
+        if url in self._marked or row.sha256 is None:
             return
         self._marked.add(url)
         try:
@@ -171,7 +172,7 @@ class OcdsLinksSpider(Spider):
                 url=url,
                 method="GET",
                 request_body=b"",
-                error=known_mark(digest),
+                error=known_mark(row.sha256),
                 fetched_at=self.context.writer.info.started_at,
             )
         except UnveilError as error:
