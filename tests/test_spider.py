@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import subprocess
+import sys
 import zlib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +27,7 @@ from pipeline.archive import RunInfo, RunWriter, read_run
 from pipeline.cards import load_source_card
 from pipeline.errors import UnveilError, WrongUse
 from pipeline.outcome import BLOCKING, as_utf8, decide_outcome, judge_page
-from pipeline.store import DATA, Store
+from pipeline.store import CHECKOUT, DATA, Store
 from spiders.address_guard import AddressGuard, GuardedResolver, RefusedAddress, is_public
 from spiders.archive_middleware import ArchiveMiddleware
 from spiders.context import CrawlContext
@@ -465,3 +467,12 @@ def test_a_live_crawl_names_a_contact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert live["USER_AGENT"].endswith(" (+mailto:a@example.org)")
     assert (live["DOWNLOAD_DELAY"], live["DOWNLOAD_DELAY_JITTER"], live["CONCURRENT_REQUESTS"]) == (1.5, 0.0, 1)
     assert live["DNS_RESOLVER"] == "spiders.address_guard.GuardedResolver"
+
+
+def test_neither_prefect_nor_scrapy_is_loaded_where_it_must_not_be() -> None:
+    # Scrapy's logging set-up in a process that runs a flow never returns; it belongs in the child alone.
+    script = (
+        "import sys, flows.crawl; assert not {'scrapy', 'twisted', 'prefect'} & set(sys.modules);"
+        "import flows.crawl_one; assert 'prefect' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, check=True, timeout=60)
