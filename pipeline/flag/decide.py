@@ -60,9 +60,13 @@ def decide(case: Case, sole_purpose: Technology | None) -> Decision:
 def function_of(case: Case, decision: Decision) -> Function:
     """What the technology is bought to do: the strongest function its terms or the words beside them name."""
     said = {one.term.rule.function for one in decision.rests_on}
+    nearby: dict[int, frozenset[str]] = {}
     for one in decision.rests_on:
-        near = case.near(one.term)
-        said |= {hit.rule.function for hit in one.term.reading.hits if hit.rule.function and hit.rule.concept in near}
+        number = one.term.reading.number
+        nearby[number] = nearby.get(number, frozenset()) | case.near(one.term)
+    for number, concepts in nearby.items():
+        hits = case.readings[number].hits
+        said |= {hit.rule.function for hit in hits if hit.rule.function and hit.rule.concept in concepts}
     if decision.scope is Scope.CONDITIONAL:
         said -= {Function.LIVE_TRACKING}
     if Technology.FACE_IDENTIFICATION in decision.technology:
@@ -155,7 +159,9 @@ def _against_exclusion(live: list[Weighed], ruled_out: list[Weighed]) -> tuple[l
     no = ruled_out[0].term
     where = no.reading.segment.where
     quote = f"{where} rules out “{no.text}” (“{no.cue}”)"
-    strong = [one for one in live if one.bought and _says_more(one, ruled_out)]
+    places = {(no.term.reading.number, no.term.hit.sentence) for no in ruled_out}
+    technologies = {no.term.rule.technology for no in ruled_out}
+    strong = [one for one in live if one.bought and _says_more(one, places, technologies)]
     if not strong:
         return [], f"{quote}, and no other place says that it is bought"
     if banned(ruled_out) and len(banned(ruled_out)) == len(ruled_out):
@@ -163,11 +169,10 @@ def _against_exclusion(live: list[Weighed], ruled_out: list[Weighed]) -> tuple[l
     return live, f"contradiction: {quote}, while {strong[0].term.reading.segment.where} says it is bought"
 
 
-def _says_more(one: Weighed, ruled_out: list[Weighed]) -> bool:
-    """Whether a live term is more than the exclusion's own sentence or heading said again."""
-    sentence = (one.term.reading.number, one.term.hit.sentence)
-    same = any((no.term.reading.number, no.term.hit.sentence) == sentence for no in ruled_out)
-    return not same or one.term.rule.technology not in {no.term.rule.technology for no in ruled_out}
+def _says_more(one: Weighed, places: set[tuple[int, int]], technologies: set[Technology | None]) -> bool:
+    """Whether a live term is more than the exclusion's own sentence said again: elsewhere, or another technology."""
+    here = (one.term.reading.number, one.term.hit.sentence)
+    return here not in places or one.term.rule.technology not in technologies
 
 
 def _without_technology(case: Case, sole_purpose: Technology | None) -> Decision:

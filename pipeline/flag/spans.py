@@ -25,6 +25,10 @@ _SENTENCE_END = re.compile(
 )
 
 
+# Tables and lists without full stops: cut there, so that work stays in proportion to a text's length.
+_LONGEST = 2000
+
+
 @dataclass(frozen=True)
 class Hit:
     """A rule's phrase in a segment: tokens `first` to `last` (exclusive), characters `start` to `end`."""
@@ -111,15 +115,29 @@ class SpanFinder:
 
 
 def sentence_ranges(text: str) -> tuple[tuple[int, int], ...]:
-    """Sentences of a text as character ranges without outer white space; at least one, also for an empty text."""
+    """Sentences of a text as character ranges without outer white space; at least one, also for an empty text.
+
+    What runs on for more than 2,000 characters is cut at white space.
+    """
     out = []
     start = 0
-    for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
+    for end in _ends(text):
         piece = text[start:end]
         if piece.strip():
             out.append((start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())))
         start = end
     return tuple(out) or ((0, 0),)
+
+
+def _ends(text: str) -> Iterator[int]:
+    start = 0
+    for end in [*(found.end() for found in _SENTENCE_END.finditer(text)), len(text)]:
+        while end - start > _LONGEST:
+            blank = text.rfind(" ", start + _LONGEST // 2, start + _LONGEST)
+            start = blank + 1 if blank >= 0 else start + _LONGEST
+            yield start
+        yield end
+        start = end
 
 
 def _sentence_of(sentences: tuple[tuple[int, int], ...], at: int) -> int:
