@@ -1,14 +1,13 @@
 """Puts cards, rules, registry and decisions together for one store."""
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from pipeline.cards import load_columns_card, load_columns_cards, load_source_cards
 
 from models.assessment import Assessment, Segment
 from models.codes import Technology
@@ -17,6 +16,7 @@ from models.review import Review
 from models.source import ColumnsCard, SourceCard
 from pipeline.archive import run_info
 from pipeline.candidate import Candidates, make_candidates
+from pipeline.cards import load_columns_card, load_columns_cards, load_source_cards
 from pipeline.derive import Card
 from pipeline.errors import BadData, WrongUse
 from pipeline.registry import Registry, load_registry
@@ -114,7 +114,9 @@ def open_house(store: Store) -> House:
 
 
 def sample_house() -> House:
-    """The house of the bundled sample: a store of its own, with its own fictional vendors."""
-    store = Store(SAMPLE / "store")
+    """The house of the bundled sample: a store of its own (`UNVEIL_SAMPLE_STORE`), with its own fictional vendors."""
+    store = Store(Path(os.environ.get("UNVEIL_SAMPLE_STORE") or SAMPLE / "store").expanduser().resolve())
+    if store.root.is_dir() and any(store.root.iterdir()) and not open_house(store).sample:
+        raise WrongUse(f"{store.root} is not a store of the sample; fictional notices must not get into a real one.")
     write_json_atomic(store.root / _MARK, {"sample": True})
     return House(store, sample=True)

@@ -170,7 +170,8 @@ def complete_contracts(store: Store, source_id: str, cards: Mapping[str, Card]) 
     name = f"completion-{sha256_hex(orjson.dumps(releases))[:16]}"
     with PartitionWriter(store, "release", source_id, name) as kept:
         for archived in _payloads(store, source_id, set(missing)):
-            wanted = missing.pop(archived.payload.sha256, None)
+            # A payload archived on two nights is read once.
+            wanted = missing.pop(archived.payload.sha256, set())
             for item in parse_payload(archived, card) if wanted else ():
                 if isinstance(item, Parsed) and (item.release.release_id, item.place.pointer) in wanted:
                     kept.write(release_row(item, None, ()))

@@ -3,7 +3,7 @@
 import gzip
 import itertools
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import ijson
 import orjson
@@ -46,7 +46,7 @@ def parse_ocds_file(
 
     def opened() -> IO[bytes]:
         stream = open_stream()
-        return gzip.GzipFile(fileobj=stream) if _is_gzip(open_stream) else stream
+        return cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if _is_gzip(open_stream) else stream
 
     try:
         if _is_lines(opened):

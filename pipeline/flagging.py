@@ -124,8 +124,8 @@ def segments(process: Process) -> list[Segment]:
                         language=release.language,
                     )
                 )
-    for sha256, number, text in process.pages:
-        made.append(Segment(where=f"page:{number}", text=text, payload_sha256=sha256, pointer=f"page={number}"))
+    for sha256, number, page in process.pages:
+        made.append(Segment(where=f"page:{number}", text=page, payload_sha256=sha256, pointer=f"page={number}"))
     return made
 
 

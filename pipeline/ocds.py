@@ -301,17 +301,17 @@ def _children(
     for contract in _objects(raw, "contracts"):
         period = _object(contract, "period", note)
         ends_on = _day(period, "endDate", note)
-        status = _child_status("contract", _text(contract, "status"), card, note)
-        if status.lifecycle is Lifecycle.TERMINATED and ends_on and ends_on <= published_at.date():
+        stands = _child_status("contract", _text(contract, "status"), card, note)
+        if stands.lifecycle is Lifecycle.TERMINATED and ends_on and ends_on <= published_at.date():
             # OCDS says `terminated` for an early and for a normal end; a past end date makes it a normal one.
-            status = status.model_copy(update={"lifecycle": Lifecycle.COMPLETE, "basis": Basis.DATES})
+            stands = stands.model_copy(update={"lifecycle": Lifecycle.COMPLETE, "basis": Basis.DATES})
         award_id = _text(contract, "awardID") or None
         yield Child(
             kind="contract",
             native_id=_text(contract, "id") or "contract",
             award_id=award_id,
             title=redact(_text(contract, "title")),
-            status=status,
+            status=stands,
             signed_on=_day(contract, "dateSigned", note),
             starts_on=_day(period, "startDate", note),
             ends_on=ends_on,

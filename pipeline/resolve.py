@@ -251,9 +251,7 @@ class Resolver:
             score = (_OTHER_FORM if other_form else _SAME_BARE_NAME) + (_COUNTRY_BONUS if where.agrees else 0.0)
         why = f"the same name as {what}" + (f", with another legal form ({normal.legal_form})" if other_form else "")
         gate = "not the full legal name with its legal form"
-        return _matched(
-            name, entry.vendor_id, round(score, 2), "normalised_name", f"{why}; {where.said}", gate, False
-        )
+        return _matched(name, entry.vendor_id, round(score, 2), "normalised_name", f"{why}; {where.said}", gate, False)
 
     def _with_runner_up(self, match: Match) -> Match:
         best: tuple[str, float] | None = None
@@ -309,9 +307,7 @@ def _none(name: str, why: str) -> Match:
     return Match(name=name, vendor_id=None, score=0.0, method="none", why=why, named_why="no vendor is matched")
 
 
-def _matched(
-    name: str, vendor_id: str, score: float, method: str, why: str, named_why: str, named: bool
-) -> Match:
+def _matched(name: str, vendor_id: str, score: float, method: str, why: str, named_why: str, named: bool) -> Match:
     return Match.model_validate(
         {"name": name, "vendor_id": vendor_id, "score": score, "method": method, "why": why, "named": named,
          "named_why": named_why}

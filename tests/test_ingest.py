@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from pipeline.build.checks import database_fingerprint
 
 from pipeline.archive import read_run
+from pipeline.build.checks import database_fingerprint
 from pipeline.store import Store
 from tests.command import CHECKOUT, unveil
 
