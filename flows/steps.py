@@ -7,14 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipeline.build import BuildResult, build
-
 from flows.crawl import crawl
 from flows.house import House
 from models.codes import Outcome
 from models.run import Crawl
 from models.source import SourceCard
 from pipeline.archive import run_info
+from pipeline.build import BuildResult, build
 from pipeline.derive import Counts, complete_contracts, crawl_file, derive_run
 from pipeline.flagging import flag_source
 from pipeline.ingest import Summary, crawl_row, summarise, sweep, write_crawl

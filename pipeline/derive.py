@@ -56,10 +56,14 @@ def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> C
         PartitionWriter(store, "payload", source_id, info.run_id) as payloads,
         PartitionWriter(store, "problem", source_id, info.run_id) as problems,
     ):
+        last = {} if info.kind == "ingest" else _last_copies(folder)
         for archived in read_run(folder, store):
             if archived.payload.role == "error":
                 continue
             payloads.write(archived.payload.model_dump(mode="python"))
+            # A page that came broken and was asked for again is judged by the copy that came last.
+            if last.get(_asked(archived), _place(archived)) != _place(archived):
+                continue
             for item in parse_payload(archived, card):
                 if isinstance(item, Problem):
                     _count_problem(counts, item)
@@ -76,6 +80,24 @@ def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> C
             problems.write(_problem_row(problem, source_id, info.run_id))
     write_partition(store, "document", source_id, info.run_id, _documents(folder, source_id))
     return counts
+
+
+def _asked(archived: Archived) -> tuple[str, str, str, str]:
+    payload = archived.payload
+    return payload.role, payload.method, payload.requested_url, payload.request_sha256
+
+
+def _place(archived: Archived) -> tuple[str, int]:
+    return archived.path.name, archived.payload.warc_offset
+
+
+def _last_copies(folder: Path) -> dict[tuple[str, str, str, str], tuple[str, int]]:
+    """Part and offset of the last answer with status 200 to each request for a page."""
+    last: dict[tuple[str, str, str, str], tuple[str, int]] = {}
+    for archived in read_run(folder):
+        if archived.payload.role == "page" and archived.payload.status == 200:
+            last[_asked(archived)] = _place(archived)
+    return last
 
 
 def _count_problem(counts: Counts, problem: Problem) -> None:

@@ -27,6 +27,7 @@ from models.procurement import (
 )
 from models.run import Problem
 from models.source import SourceCard
+from pipeline.outcome import as_utf8
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
 from pipeline.values import read_amount, read_currency, read_day, read_moment
@@ -61,7 +62,7 @@ class Misfit(ValueError):
 def parse_package(data: bytes, card: SourceCard, payload_sha256: str) -> Iterator[Parsed | Problem]:
     """Releases of one release package (an API page), each with its JSON pointer, or the problem instead of it."""
     try:
-        package = orjson.loads(data)
+        package = orjson.loads(as_utf8(data)[0])
     except orjson.JSONDecodeError as error:
         yield Problem(
             kind="malformed_json", detail=str(error), payload_sha256=payload_sha256, raw=_head(data), pointer=""

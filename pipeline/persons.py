@@ -138,9 +138,7 @@ def _reads_as_person(words: list[str], names: list[str], country: str | None) ->
     return tagged and borne and country in {None, *_TRAINED_ON}
 
 
-def is_natural_person(
-    name: str, *, country: str | None = None, organisations: Container[str] = frozenset()
-) -> bool:
+def is_natural_person(name: str, *, country: str | None = None, organisations: Container[str] = frozenset()) -> bool:
     """Whether `name` reads as a private person's rather than an organisation's.
 
     A legal form or a word that only organisations carry says no; a title, a sole trader's mark, 'SURNAME, GIVEN' or a

@@ -495,7 +495,6 @@ def test_a_process_withdrawn_from_the_candidates_is_not_published(db):
 def test_meta_says_what_it_was_built_from(db):
     meta = dict(ask(db, "SELECT key, value FROM meta"))
     assert meta.pop("unveil_version")
-    assert meta.pop("store")
     assert meta == {
         "schema_version": "1", "rules_version": RULES, "registry_version": "reg-1",
         "built_at": "2026-07-01T03:00:00+00:00",

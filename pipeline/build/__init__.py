@@ -99,7 +99,7 @@ def _fill(
             )
         load_parts(connection, parts)
         load_lake_tables(connection)
-        _load_meta(connection, store, registry.version, rules_version, now)
+        _load_meta(connection, registry.version, rules_version, now)
         _run(connection, "views.sql")
         _run(connection, "comments.sql")
         check(connection)
@@ -118,16 +118,12 @@ def _run(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     connection.execute("COMMIT")
 
 
-def _load_meta(
-    connection: duckdb.DuckDBPyConnection, store: Store, registry_version: str, rules_version: str, now: datetime
-) -> None:
+def _load_meta(connection: duckdb.DuckDBPyConnection, registry_version: str, rules_version: str, now: datetime) -> None:
     values = {
         "unveil_version": _version(),
         "schema_version": SCHEMA_VERSION,
         "rules_version": rules_version,
         "registry_version": registry_version,
-        # The folder's name only: where it lies on somebody's disk is nobody else's business.
-        "store": store.root.name,
         "built_at": now.astimezone(UTC).isoformat(),
     }
     connection.executemany("INSERT INTO meta VALUES ($1, $2)", [list(pair) for pair in values.items()])
