@@ -526,6 +526,8 @@ def test_no_row_is_an_orphan(db):
 
 def test_the_same_lake_gives_the_same_rows_in_the_same_order(built):
     first = database_fingerprint(built.database)
+    built.root.rename(built.root.with_name("elsewhere"))
+    built = Store(built.root.with_name("elsewhere"))
     made(built, now=NOW + timedelta(days=1))
     assert database_fingerprint(built.database) == first
     assert "crawl" not in first

@@ -67,7 +67,7 @@ def test_a_spreadsheet_is_counted_archived_and_flagged(spreadsheet: Path, tmp_pa
     ).data
     assert rows == [
         {
-            "title": "EXERCISE OPTION YEAR 1",
+            "title": "FACIAL RECOGNITION LICENSES",
             "suppliers": ["CLEARVIEW AI, INC."],
             "vendor_ids": ["clearview"],
             "stage": "unknown",

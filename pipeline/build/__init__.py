@@ -27,7 +27,7 @@ from pipeline.build.swap import Workplace, publish, refuse_foreign, workplace
 from pipeline.errors import BadData, UnveilError
 from pipeline.store import Store, disk_guard
 
-__all__ = ["SCHEMA_VERSION", "BuildResult", "Vendors", "build", "database_fingerprint"]
+__all__ = ["SCHEMA_VERSION", "BuildResult", "Vendors", "build", "create_schema", "database_fingerprint"]
 
 SCHEMA_VERSION: Final = "1"
 # Today's R, DBeaver, shell and browser builds of DuckDB read this format; they refuse that of 2.0.
@@ -108,6 +108,12 @@ def _fill(
         connection.execute("CHECKPOINT unveil")
         connection.execute("DETACH unveil")
     return counts
+
+
+def create_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    """Creates every table, view and macro with its comment, and no rows, where the connection stands."""
+    for name in ("schema.sql", "views.sql", "comments.sql"):
+        _run(connection, name)
 
 
 def _run(connection: duckdb.DuckDBPyConnection, name: str) -> None:

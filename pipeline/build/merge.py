@@ -94,7 +94,7 @@ def merge(rows: Sequence[ReleaseRow]) -> Merged:
         contract_id=newest.release.contract_id,
         source_id=newest.release.source_id,
         native_id=newest.release.native_id,
-        title=_first(said, lambda r: r.title) or "",
+        title=_title(said),
         language=_first(said, lambda r: r.language),
         country=_first(said, lambda r: r.country),
         buyer=_first(said, _buyer),
@@ -213,6 +213,16 @@ def _child(oldest_first: Sequence[Child], notes: list[str]) -> Child:
         value=_child_value([c.value for c in said if c.value], said[0].native_id, notes),
         supplier_ids=_first(said, lambda c: c.supplier_ids) or (),
     )
+
+
+def _title(newest_first: Sequence[Release]) -> str:
+    """The newest title; of transactions the first one's: a modification says what it changes, not what is bought."""
+    transactions = any(
+        child.value is not None and child.value.kind is ValueKind.OBLIGATION
+        for release in newest_first
+        for child in release.children
+    )
+    return _first(reversed(newest_first) if transactions else newest_first, lambda r: r.title) or ""
 
 
 def _child_value(newest_first: Sequence[Value], native_id: str, notes: list[str]) -> Value | None:
