@@ -168,14 +168,14 @@ def _parties(field: Callable[[str], str], card: ColumnsCard, country: str | None
     buyer = field("buyer")
     if buyer:
         name = card.buyers.get(buyer, buyer)
-        yield Party(local_id=f"buyer:{buyer}", name=name, roles=(Role.BUYER,), country=country)
+        yield Party(local_id=f"buyer:{buyer}", name=redact(name, country), roles=(Role.BUYER,), country=country)
     supplier = field("supplier")
     if supplier:
         person = is_natural_person(supplier, country=country)
         digest = sha256_hex(supplier.encode())[:12]
         yield Party(
             local_id=f"person-{digest}" if person else f"supplier:{supplier}",
-            name="" if person else supplier,
+            name="" if person else redact(supplier, country),
             roles=(card.supplier_role,),
             natural_person=person,
         )

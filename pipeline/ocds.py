@@ -265,7 +265,8 @@ def _party(local_id: str, name: str, roles: tuple[Role, ...], entry: Mapping[str
     return Party(
         # A person's local id may hold the name; it is replaced by a digest that still joins awards to suppliers.
         local_id=_opaque(local_id) if person else local_id,
-        name="" if person else name,
+        # Some buyers put a mailbox into their name.
+        name="" if person else redact(name, country),
         roles=roles,
         identifiers=tuple(identifiers),
         country=_COUNTRIES.get(str(stated).strip().casefold()) if stated else None,

@@ -113,7 +113,7 @@ def table_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
 def database_fingerprint(
     path: Path,
     exclude_tables: Collection[str] = ("crawl",),
-    exclude_columns: Collection[str] = ("fetched_at", "warc_file", "warc_offset", "built_at", "run_id", "store"),
+    exclude_columns: Collection[str] = ("fetched_at", "warc_file", "warc_offset", "built_at", "run_id"),
 ) -> dict[str, str]:
     """SHA-256 (hex) of each table's rows in their order, by table name: equal for equal databases.
 

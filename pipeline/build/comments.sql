@@ -1,7 +1,7 @@
 -- The data dictionary, kept in the database itself: what every table, view and column means.
 
 COMMENT ON TABLE meta IS 'What this database was built from; one row a fact.';
-COMMENT ON COLUMN meta.key IS 'unveil_version, schema_version, rules_version, registry_version, store (name of its folder) or built_at.';
+COMMENT ON COLUMN meta.key IS 'unveil_version, schema_version, rules_version, registry_version or built_at.';
 COMMENT ON COLUMN meta.value IS 'The fact, as text; built_at is ISO 8601 in UTC.';
 
 COMMENT ON TABLE source IS 'A source as its card describes it: a portal or a file; one row a card.';
@@ -111,7 +111,7 @@ COMMENT ON TABLE contract IS 'A contracting process that is a candidate, as last
 COMMENT ON COLUMN contract.contract_id IS 'Id of the contracting process: hash of the publisher''s namespace and its own process id.';
 COMMENT ON COLUMN contract.source_id IS 'The source of the newest release.';
 COMMENT ON COLUMN contract.native_id IS 'The publisher''s process id.';
-COMMENT ON COLUMN contract.title IS 'Title as written.';
+COMMENT ON COLUMN contract.title IS 'Title as written; of transactions that of the first one.';
 COMMENT ON COLUMN contract.language IS 'Language of the record, ISO 639-1.';
 COMMENT ON COLUMN contract.country IS 'Country of the buyer, ISO 3166-1 alpha-2.';
 COMMENT ON COLUMN contract.buyer IS 'Buyer as written, several joined with "; "; the procuring entity where no buyer is named.';
@@ -259,7 +259,7 @@ COMMENT ON COLUMN biometric_contract.country IS 'Country of the buyer, ISO 3166-
 COMMENT ON COLUMN biometric_contract.buyer IS 'Buyer as written, several joined with "; "; the procuring entity where no buyer is named.';
 COMMENT ON COLUMN biometric_contract.suppliers IS 'Suppliers'' names as written, of awards and contracts where there are any; [natural person] for persons, [not named] where the portal names nobody.';
 COMMENT ON COLUMN biometric_contract.vendor_ids IS 'Companies of the registry among suppliers, subcontractors and manufacturers that passed the naming gate.';
-COMMENT ON COLUMN biometric_contract.title IS 'Title as written.';
+COMMENT ON COLUMN biometric_contract.title IS 'Title as written; of transactions that of the first one.';
 COMMENT ON COLUMN biometric_contract.scope IS 'in_scope, conditional, out_of_scope or excluded_by_text.';
 COMMENT ON COLUMN biometric_contract.technology IS 'Technologies bought.';
 COMMENT ON COLUMN biometric_contract.setting IS 'Where it is to be used.';
