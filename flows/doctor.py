@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
-from pipeline.query import connect
 from rich.console import Console
 
 from flows.house import open_house
 from pipeline.archive import verify_manifest
 from pipeline.errors import UnveilError
 from pipeline.ingest import crawl_row
+from pipeline.query import connect
 from pipeline.store import Store
 
 _LIBRARIES = ("scrapy", "prefect", "fastapi", "spacy", "duckdb", "warcio", "pdfplumber", "pypdfium2", "pydantic")
