@@ -16,6 +16,8 @@ from models.codes import ReadOutcome
 from pipeline.read.wire import LENGTH, MAX_FRAME, encode
 
 _START_SECONDS: Final = 60.0
+# How often a busy worker's memory is looked at.
+_SAMPLE_SECONDS: Final = 0.01
 _ROOT: Final = Path(__file__).resolve().parents[2]
 # What a failed allocation ends in: abort, or the trap instruction PDFium's allocator executes.
 _ALLOCATION_SIGNALS: Final = frozenset({signal.SIGABRT, signal.SIGTRAP, signal.SIGILL, signal.SIGSEGV, signal.SIGBUS})
@@ -37,6 +39,7 @@ class Child:
     def __init__(self, memory_bytes: int) -> None:
         """Start a worker that may map `memory_bytes`. Raises RuntimeError when it cannot start."""
         self._memory_bytes = memory_bytes
+        self._peak = self._inherited = 0
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         path = os.environ.get("PYTHONPATH", "")
         # Its own session, so that killing its group kills all of it and a terminal's Ctrl-C leaves it to its parent.
@@ -58,7 +61,10 @@ class Child:
             hello = self.receive(time.monotonic() + _START_SECONDS)
         except WorkerDied as died:
             raise RuntimeError(f"The reading process did not start: {died.detail}") from died
-        self._rss_at_start = int(hello["maxrss"])
+        # Over fork and exec a process inherits its parent's peak; only what exceeds it was the worker's own.
+        self._inherited = int(hello["maxrss"])
+        self._peak = self._own_peak()
+        self._peak_at_start = self._peak
 
     @property
     def pid(self) -> int:
@@ -121,9 +127,23 @@ class Child:
         """Wait until `descriptor` is ready; at the deadline, kill. poll, as select fails on descriptors over 1023."""
         poll = select.poll()
         poll.register(descriptor, event)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            self.kill()
-            raise WorkerDied(ReadOutcome.TIMEOUT, "It took longer than its time limit.")
+        while True:
+            left = max(0.0, deadline - time.monotonic())
+            if poll.poll(min(left, _SAMPLE_SECONDS) * 1000):
+                return
+            if not left:
+                break
+            self._peak = max(self._peak, self._own_peak())
+        self.kill()
+        raise WorkerDied(ReadOutcome.TIMEOUT, "It took longer than its time limit.")
+
+    def _own_peak(self) -> int:
+        """The living worker's own peak memory in KiB, 0 where the system does not tell."""
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return 0
+        return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
 
     def _death(self) -> WorkerDied:
         """Why the worker, whose pipe has closed, ended."""
@@ -140,7 +160,8 @@ class Child:
         code = self._process.returncode
         if code == -signal.SIGXCPU:
             return WorkerDied(ReadOutcome.TIMEOUT, "It took more processor time than its limit.")
-        grown = peak is not None and (peak - self._rss_at_start) * 1024 > self._memory_bytes // 2
+        own = max(self._peak, peak if peak is not None and peak > self._inherited else 0)
+        grown = (own - self._peak_at_start) * 1024 > self._memory_bytes // 2
         if any(word in said for word in _MEMORY_WORDS) or (
             code is not None and code < 0 and -code in _ALLOCATION_SIGNALS and grown
         ):
