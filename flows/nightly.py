@@ -17,6 +17,7 @@ from prefect.tasks import exponential_backoff
 from flows import steps
 from flows.house import House, open_house
 from models.codes import Outcome
+from pipeline.errors import UnveilError
 from pipeline.ingest import Summary
 from pipeline.lake import read_rows
 from pipeline.store import Store, default_store
@@ -80,7 +81,7 @@ def crawl_task(store_root: str, source_id: str, replay: str | None) -> dict[str,
         replay=Path(replay) if replay else None,
         on_progress=_LOG.info,
     )
-    said = summary.to_json()
+    said = {**summary.to_json(), "replayed": replay is not None}
     if summary.outcome in _WORTH_A_RETRY:
         raise CrawlUnfinished(said)
     return said
@@ -88,7 +89,8 @@ def crawl_task(store_root: str, source_id: str, replay: str | None) -> dict[str,
 
 def _retry(state: Any) -> bool:
     error = state.result(raise_on_failure=False)
-    return isinstance(error, CrawlUnfinished) and not error.summary.get("replayed")
+    # A replay asks nobody; it would end the same way again.
+    return isinstance(error, CrawlUnfinished) and not error.summary["replayed"]
 
 
 @task(name="read", task_run_name="read {source_id}", persist_result=False)
@@ -177,4 +179,5 @@ def _said(source_id: str, result: Any) -> dict[str, Any]:
         return result
     if isinstance(result, CrawlUnfinished):
         return result.summary
-    return {"source": source_id, "outcome": Outcome.FAILED.value, "reason": f"{type(result).__name__}: {result}"}
+    reason = str(result) if isinstance(result, UnveilError) else f"{type(result).__name__}: {result}"
+    return {"source": source_id, "outcome": Outcome.FAILED.value, "reason": reason}

@@ -20,4 +20,6 @@ def prepare(store_root: Path) -> None:
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if "PREFECT_API_URL" not in os.environ:
-        os.environ.setdefault("PREFECT_HOME", str(store_root / "prefect"))
+        home = Path(os.environ.setdefault("PREFECT_HOME", str(store_root / "prefect")))
+        # The temporary server does not start, and does not say why, when its folder's parent is missing.
+        home.mkdir(parents=True, exist_ok=True)

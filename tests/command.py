@@ -24,7 +24,7 @@ class Ran:
 
 def unveil(*arguments: str | Path, store: Path | None = None, timeout: float = 120, **environment: str) -> Ran:
     """One call of `unveil`; UNVEIL_STORE points at `store`."""
-    env = {k: v for k, v in os.environ.items() if not k.startswith("UNVEIL_")} | environment
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("UNVEIL_", "PREFECT_"))} | environment
     if store is not None:
         env["UNVEIL_STORE"] = str(store)
     done = subprocess.run(

@@ -206,6 +206,16 @@ def test_a_request_that_the_archive_lacks_is_a_named_failure(tmp_path: Path) -> 
     assert ran.data["notes"].get("not_in_archive") == 1
 
 
+def test_a_night_whose_source_fails_still_builds_and_shows_it(tmp_path: Path) -> None:
+    # Without a contact the crawl refuses; the store does not exist yet.
+    ran = unveil("run", "--json", store=tmp_path / "new" / "store", timeout=300)
+    assert ran.code == 1, ran.err
+    (source,) = ran.data["sources"]
+    assert (source["source"], source["outcome"]) == ("uk_contracts_finder", "failed")
+    assert "set UNVEIL_CONTACT" in source["reason"]
+    assert asked(tmp_path / "new" / "store", "SELECT count(*) AS n FROM contract") == [{"n": 0}]
+
+
 def test_rescreening_says_what_changed_and_asks_no_portal(store: Path) -> None:
     ran: Ran = unveil("rescreen", "--json", store=store)
     assert ran.code == 0, ran.err
