@@ -342,9 +342,13 @@ def rules() -> None:
 def rules_explain(rule_id: str) -> None:
     """Show a rule: what it matches, what it means, and why it is there."""
     from flows.house import House
+    from pipeline.errors import WrongUse
     from pipeline.store import default_store
 
-    click.echo(House(default_store()).rules.explain(rule_id))
+    known = House(default_store()).rules
+    if rule_id not in known.by_id:
+        raise WrongUse(f"There is no rule `{rule_id}`; rule ids stand beside every quote and in data/rules.")
+    click.echo(known.explain(rule_id))
 
 
 @main.command()

@@ -61,7 +61,10 @@ class House:
 
     @cached_property
     def resolver(self) -> Resolver:
-        return Resolver(self.registry, self.reviews)
+        try:
+            return Resolver(self.registry, self.reviews)
+        except ValueError as error:
+            raise WrongUse(f"A decision in {DATA / 'reviews'} does not fit the registry: {error}") from error
 
     @cached_property
     def candidates(self) -> Candidates:

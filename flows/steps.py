@@ -1,8 +1,7 @@
 """The steps of a night as plain functions: the command line calls them alone, the flow in order."""
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,6 @@ class Processed:
     documents_read: int
     processes_flagged: int
     database: BuildResult
-    problems: tuple[str, ...] = field(default_factory=tuple)
 
 
 def crawl_source(
@@ -198,7 +196,3 @@ def build_database(house: House, on_progress: Progress = silent) -> BuildResult:
         reviews=house.reviews,
         now=utc_now(),
     )
-
-
-def dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=1, default=str)

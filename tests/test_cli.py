@@ -177,6 +177,12 @@ def test_a_live_crawl_without_a_contact_is_refused(tmp_path: Path) -> None:
     assert "UNVEIL_CONTACT" in one_sentence(ran)
 
 
+def test_an_unknown_rule() -> None:
+    ran = unveil("rules", "explain", "nope")
+    assert (ran.code, one_sentence(ran).startswith("There is no rule `nope`")) == (2, True)
+    assert "en.face.verification" in unveil("rules", "explain", "en.face.verification").out
+
+
 def test_an_unknown_piece_of_evidence(stored: Path) -> None:
     ran = unveil("evidence", "e-00000000000000000000", store=stored)
     assert ran.code == 2

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import yaml
 
 from models.codes import Function, Lifecycle, Setting, Technology
+from pipeline.errors import WrongUse
 from pipeline.rules.fold import squash
 from pipeline.rules.model import Code, CueCategory, Direction, Kind, Reach, Rule, RuleSet, Strength
 from pipeline.rules.phrases import PhraseError, expand
@@ -62,7 +63,7 @@ _ENUMS: MappingProxyType[str, type[StrEnum]] = MappingProxyType(
 _LISTS = frozenset({"phrases", "match", "no_match", "needs", "cancels"})
 
 
-class RuleFileError(ValueError):
+class RuleFileError(WrongUse, ValueError):
     """A rule file that cannot be used: `file`, `line` (from 1) and `reason`."""
 
     def __init__(self, file: Path, line: int, reason: str) -> None:
