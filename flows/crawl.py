@@ -26,6 +26,7 @@ from pipeline.archive import RunInfo, open_runs, read_run, run_info
 from pipeline.derive import CRAWL_FILE, crawl_file
 from pipeline.errors import BadData, UnveilError, WrongUse
 from pipeline.lake import read_rows
+from pipeline.queries import plan_queries, watermarks
 from pipeline.store import CHECKOUT, Store, utc_now, write_json_atomic
 from spiders.settings import contact_or_refuse
 
@@ -36,7 +37,7 @@ _GRACE = 30.0
 _POLL = 0.2
 # Fields of a card that decide which requests a run makes; and those that decide how. A resumed run keeps today's
 # manners, which a publisher may have asked for since.
-_REQUESTED = ("start_url", "window_param", "page_size", "documents")
+_REQUESTED = ("start_url", "window_param", "page_size", "documents", "query", "bulk")
 _MANNERS = ("politeness", "robots", "private_addresses")
 _DONE = (Outcome.COMPLETE.value, Outcome.EMPTY.value)
 _PROGRESS_MARKS = (": page ", ": document ", "; again after ")
@@ -53,6 +54,8 @@ def crawl(
     time_limit: float = TIME_LIMIT,
     vendor_folders: Sequence[Path] = (),
     candidates: str = CANDIDATES,
+    terms: Mapping[str, Sequence[str]] | None = None,
+    suppliers: Sequence[str] = (),
     log: Path,
     on_progress: Callable[[str], None] | None = None,
 ) -> dict[str, Any]:
@@ -60,7 +63,8 @@ def crawl(
 
     `since` and `until` are UTC moments. Without them the window begins `overlap_days` before the end of the last
     complete one, or `first_since_days` ago, and ends now. A run that was begun and not sealed is gone on with, in its
-    own window. `time_limit` is in seconds. When the child process dies the outcome is `failed`, the folder ends in
+    own window. `terms` by language and `suppliers` are what a searched portal is asked for.
+    `time_limit` is in seconds. When the child process dies the outcome is `failed`, the folder ends in
     `.open` and the next call resumes it. Raises WrongUse (no contact, a window turned round, another source's
     archive), BadData (a replay that differs from what is sealed) and UnveilError (the source is being crawled).
     """
@@ -70,7 +74,7 @@ def crawl(
     with _locked(store, card.id) as lock:
         plan = _resumed(store, card)
         if plan is None:
-            plan = _fresh(store, card, since, until, now or utc_now())
+            plan = _fresh(store, card, since, until, now or utc_now(), terms or {}, suppliers)
         else:
             card = _archived_card(card, plan.info, _REQUESTED)
             if on_progress is not None:
@@ -107,21 +111,49 @@ def window(
     return begin, end
 
 
-def _fresh(store: Store, card: SourceCard, since: datetime | None, until: datetime | None, now: datetime) -> Plan:
+def _fresh(
+    store: Store,
+    card: SourceCard,
+    since: datetime | None,
+    until: datetime | None,
+    now: datetime,
+    terms: Mapping[str, Sequence[str]],
+    suppliers: Sequence[str],
+) -> Plan:
     begin, end = window(store, card, since, until, now)
+    oldest = end - timedelta(days=card.query.backfill_days if card.query else 0)
+    marks = watermarks(store, card.id, oldest)
+    queries = plan_queries(card, terms, suppliers, marks, since=since, until=end)
+    if queries:
+        begin = min(query.since for query in queries)
+    arguments: dict[str, Any] = {
+        "since": begin.isoformat(),
+        "until": end.isoformat(),
+        "card": card.model_dump(mode="json"),
+    }
+    # The requests a run makes follow from its arguments, so a replay goes by them and not by a later card or lake.
+    if queries:
+        arguments["queries"] = [query.model_dump(mode="json") for query in queries]
+    if state := last_state(store, card.id):
+        arguments["previous"] = state
     info = RunInfo(
         run_id=_new_id(store, card.id, now),
         source_id=card.id,
         kind="crawl",
         started_at=now.astimezone(UTC),
-        # The requests a run makes follow from these, so a replay goes by them and not by a later card.
-        arguments={
-            "since": begin.isoformat(),
-            "until": end.isoformat(),
-            "card": card.model_dump(mode="json"),
-        },
+        arguments=arguments,
     )
     return Plan(info, begin, end)
+
+
+def last_state(store: Store, source_id: str) -> dict[str, Any]:
+    """What the newest complete crawl of a source left for the next one to know; empty when there is none."""
+    for folder in reversed(store.runs(source_id)):
+        said = crawl_file(folder)
+        if said.get("outcome") in _DONE:
+            state: dict[str, Any] = said.get("state") or {}
+            return state
+    return {}
 
 
 def _new_id(store: Store, source_id: str, now: datetime) -> str:

@@ -16,14 +16,14 @@ from typing import Any
 
 from scrapy.crawler import AsyncCrawlerProcess
 
-from models.run import Problem
+from models.run import Problem, Query
 from models.source import SourceCard
 from pipeline.archive import RunInfo, RunWriter, open_run, read_run
-from pipeline.errors import ATTENTION, UnveilError
+from pipeline.errors import ATTENTION, BadData, UnveilError
 from pipeline.outcome import decide_outcome
 from pipeline.store import DATA, Store, utc_now, write_json_atomic
 from spiders.context import CrawlContext, Decide
-from spiders.platforms.ocds_links import OcdsLinksSpider
+from spiders.platforms.base import PortalSpider
 from spiders.settings import build_settings
 from spiders.tape import settled_tape, whole_tape
 
@@ -78,6 +78,8 @@ def run(spec: Mapping[str, Any]) -> int:
         known_documents={**known, **tape.known_documents},
         tape=tape,
         offline=offline,
+        queries=tuple(Query.model_validate(q) for q in info.arguments.get("queries", ())),
+        previous=info.arguments.get("previous", {}),
     )
     try:
         spider, stats = _crawl(settings, context)
@@ -104,22 +106,25 @@ def _close(writer: RunWriter) -> None:
         _LOG.warning("the archive could not be closed in order: %s", error)
 
 
-def _crawl(settings: dict[str, Any], context: CrawlContext) -> tuple[OcdsLinksSpider | None, Mapping[str, Any]]:
+def _crawl(settings: dict[str, Any], context: CrawlContext) -> tuple[PortalSpider | None, Mapping[str, Any]]:
     process = AsyncCrawlerProcess(settings)
     crawler = process.create_crawler(spider_class(context.card))
     process.crawl(crawler, context=context)
     process.start()
-    return crawler.spider, crawler.stats.get_stats() if crawler.stats else {}
+    spider = crawler.spider if isinstance(crawler.spider, PortalSpider) else None
+    return spider, crawler.stats.get_stats() if crawler.stats else {}
 
 
-def spider_class(card: SourceCard) -> type[OcdsLinksSpider]:
-    """The class of `spiders/<source id>.py` where there is one, else the platform's."""
-    name = f"spiders.{card.id}"
-    if importlib.util.find_spec(name) is not None:
-        for value in vars(importlib.import_module(name)).values():
-            if isinstance(value, type) and issubclass(value, OcdsLinksSpider) and value.__module__ == name:
-                return value
-    return OcdsLinksSpider
+def spider_class(card: SourceCard) -> type[PortalSpider]:
+    """The class of `spiders/<source id>.py` where there is one, else that of `spiders/platforms/<platform>.py`."""
+    for name in (f"spiders.{card.id}", f"spiders.platforms.{card.platform}"):
+        if importlib.util.find_spec(name) is not None:
+            for value in vars(importlib.import_module(name)).values():
+                if isinstance(value, type) and issubclass(value, PortalSpider) and value.__module__ == name:
+                    return value
+    raise BadData(
+        f"There is neither spiders/{card.id}.py nor spiders/platforms/{card.platform}.py with a spider class."
+    )
 
 
 def _decide(factory: str, vendor_folders: list[Path]) -> Decide:
@@ -131,7 +136,7 @@ def _decide(factory: str, vendor_folders: list[Path]) -> Decide:
 
 
 def _account(
-    spider: OcdsLinksSpider, stats: Mapping[str, Any], info: RunInfo, folder: Path, *, offline: bool
+    spider: PortalSpider, stats: Mapping[str, Any], info: RunInfo, folder: Path, *, offline: bool
 ) -> dict[str, Any]:
     """The content of `crawl.json`: what was asked, what came, and how it ended."""
     failures = list(spider.failures)
@@ -145,6 +150,7 @@ def _account(
         pages=spider.pages,
         records=spider.records,
         rejected=spider.rejected,
+        expected=spider.expected,
         documents_expected=desk.expected,
         documents_received=desk.received,
     )
@@ -163,7 +169,9 @@ def _account(
         "ended_at": ended_at.isoformat(),
         "since": spider.context.since.isoformat(),
         "until": spider.context.until.isoformat(),
-        "expected": None,
+        "expected": spider.expected,
+        "state": spider.state,
+        "queries": [q.model_dump(mode="json") for q in spider.query_results()],
         "counts": {
             "requests": stats.get("unveil/requests", 0),
             "responses": stats.get("unveil/responses", 0),

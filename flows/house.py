@@ -17,8 +17,9 @@ from models.source import ColumnsCard, SourceCard
 from pipeline.archive import run_info
 from pipeline.candidate import Candidates, make_candidates
 from pipeline.cards import load_columns_card, load_columns_cards, load_source_cards
-from pipeline.derive import Card
 from pipeline.errors import BadData, WrongUse
+from pipeline.parse import Card
+from pipeline.queries import load_terms
 from pipeline.registry import Registry, load_registry
 from pipeline.resolve import Resolver
 from pipeline.reviews import load_reviews
@@ -46,6 +47,17 @@ class House:
     @cached_property
     def rules(self) -> RuleSet:
         return load_rules(DATA / "rules")
+
+    @cached_property
+    def terms(self) -> Mapping[str, Sequence[str]]:
+        """What searched portals are asked for, by language."""
+        path = DATA / "queries.yml"
+        return load_terms(path) if path.is_file() else {}
+
+    @property
+    def sole_purpose_names(self) -> tuple[str, ...]:
+        """Names of companies whose every public contract is of interest: what searched portals are asked for."""
+        return tuple(sorted(v.name for v in self.registry.vendors.values() if v.sole_purpose and not v.fictional))
 
     @property
     def vendor_folders(self) -> tuple[Path, ...]:

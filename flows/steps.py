@@ -55,6 +55,8 @@ def crawl_source(
         until=until,
         replay=replay,
         vendor_folders=house.vendor_folders,
+        terms=house.terms,
+        suppliers=house.sole_purpose_names,
         log=house.store.logs / f"{card.id}.log",
         on_progress=on_progress,
     )

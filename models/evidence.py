@@ -10,6 +10,9 @@ from models.codes import PageClass, ReadOutcome
 class Payload(Record):
     """The body of one archived response or file. `requested_url` differs from `url` after a redirect.
 
+    Roles: `page` holds releases; `index` only leads to them (search answers, lists of files); `file` is a file of any
+    size, ingested or crawled; `record` is a candidate cut out of a file; `document`, `robots`, `error` say themselves.
+
     `warc_offset` is the byte offset of the record's gzip member in `warc_file`, a path relative to the store.
     """
 
@@ -17,7 +20,7 @@ class Payload(Record):
     size: int
     url: str
     requested_url: str
-    role: Literal["page", "document", "robots", "file", "error"]
+    role: Literal["page", "index", "document", "robots", "file", "record", "error"]
     method: str = "GET"
     request_sha256: str = ""
     status: int = 200

@@ -9,11 +9,15 @@ from models.codes import Basis, Candidacy, Lifecycle, Role, ValueKind
 
 
 class Value(Record):
-    """An amount of money. `currency` is ISO 4217, or None where the source names none."""
+    """An amount of money. `currency` is ISO 4217, or None where the source names none.
+
+    A `cumulative` obligation is the sum of all transactions so far; one that is not adds to the others of its source.
+    """
 
     amount: Decimal
     currency: str | None
     kind: ValueKind
+    cumulative: bool = False
 
 
 class Identifier(Record):
@@ -52,11 +56,15 @@ class Party(Record):
 
 
 class Child(Record):
-    """An award or a contract of a process, with its own suppliers, value, dates and lifecycle."""
+    """A lot, an award or a contract of a process, with its own suppliers, value, dates and lifecycle.
 
-    kind: Literal["award", "contract"]
+    `lot_ids` are the native ids of the lots that an award or contract is about.
+    """
+
+    kind: Literal["lot", "award", "contract"]
     native_id: str
     award_id: str | None = None
+    lot_ids: tuple[str, ...] = ()
     title: str = ""
     status: Status = Status()
     signed_on: date | None = None
@@ -76,10 +84,14 @@ class DocumentLink(Record):
 
 
 class Text(Record):
-    """One free-text field. `pointer` is relative to the record; redaction keeps every offset."""
+    """One free-text field. `pointer` is relative to the record; redaction keeps every offset.
+
+    `language` is ISO 639-1, or None where it is the release's own.
+    """
 
     pointer: str
     text: str
+    language: str | None = None
 
 
 class Release(Record):
@@ -107,6 +119,8 @@ class Release(Record):
     children: tuple[Child, ...] = ()
     documents: tuple[DocumentLink, ...] = ()
     texts: tuple[Text, ...] = ()
+    # Numbers under which other publishers know the same process: `ocid`, `eforms_procedure`, `ted_notice`, `cig`, …
+    identifiers: tuple[Identifier, ...] = ()
 
     @property
     def published_on(self) -> date | None:
@@ -127,6 +141,17 @@ class Parsed(Record):
     """A release and where it was read."""
 
     release: Release
+    place: Place
+
+
+class Seen(Record):
+    """A release that passed before our eyes and was not read whole, since the screen found nothing in its bytes."""
+
+    release_id: str
+    contract_id: str
+    source_id: str
+    native_id: str
+    published_on: date | None
     place: Place
 
 

@@ -43,3 +43,30 @@ class Crawl(Record):
     repeated: int = 0
     documents_expected: int = 0
     documents_received: int = 0
+
+
+class Query(Record):
+    """One question to a searched portal: notices with `term` that it published or changed from `since` to `until`.
+
+    `kind` says whether the term is looked for in texts or is a supplier's name. Moments are UTC.
+    """
+
+    query_id: str
+    kind: Literal["text", "supplier"] = "text"
+    term: str
+    language: str | None = None
+    since: datetime
+    until: datetime
+
+
+class QueryResult(Record):
+    """How a query ended. Its watermark moves to `until` only when `complete`."""
+
+    query_id: str
+    term: str
+    since: datetime
+    until: datetime
+    outcome: Outcome
+    expected: int | None = None
+    received: int = 0
+    detail: str = ""

@@ -36,8 +36,30 @@ class DocumentPolicy(Record):
     probe_budget: int = 200
 
 
+class QueryPolicy(Record):
+    """How a searched source is asked: days a new term goes back, results the portal stops at, and options of its own.
+
+    `supplier_names` also asks for the companies of the registry with one purpose, where the portal can.
+    """
+
+    backfill_days: int = Field(default=365, ge=1)
+    max_results: int | None = None
+    supplier_names: bool = False
+
+
+class BulkPolicy(Record):
+    """Which publication of a registry of bulk files a source is; `publication` is the registry's own stable name."""
+
+    publication: str
+    max_bytes: int = 50_000_000_000
+
+
 class SourceCard(Record):
-    """One source: one file of `data/sources/`."""
+    """One source: one file of `data/sources/`.
+
+    `platform` names the spider's class in `spiders/platforms/`, `format` the parser in `pipeline/parse/`, `group` the
+    nightly deployment it runs in.
+    """
 
     id: str = Field(pattern=r"^[a-z0-9_]+$")
     name: str
@@ -47,7 +69,9 @@ class SourceCard(Record):
     languages: tuple[str, ...]
     rank: Literal["A", "B", "C", "D"]
     retrieval: Retrieval
-    platform: Literal["ocds_links"]
+    platform: Literal["ocds_links", "bulk", "search", "xml_notices", "sql"]
+    format: str = Field(default="ocds", pattern=r"^[a-z_]+$")
+    group: str = Field(default="pages", pattern=r"^[a-z]+$")
     start_url: str
     licence: str
     documentation: str
@@ -60,6 +84,8 @@ class SourceCard(Record):
     robots: Robots = Robots()
     politeness: Politeness = Politeness()
     documents: DocumentPolicy = DocumentPolicy()
+    query: QueryPolicy | None = None
+    bulk: BulkPolicy | None = None
     private_addresses: bool = False
     notes: str = ""
 

@@ -12,17 +12,13 @@ import orjson
 
 from models.codes import Candidacy, Retrieval
 from models.ids import sha256_hex
-from models.procurement import Parsed, Release
-from models.run import Problem
-from models.source import ColumnsCard, SourceCard
-from pipeline.archive import Archived, open_payload_at, read_run, run_info
-from pipeline.columns import parse_rows
-from pipeline.files import parse_ocds_file
+from models.procurement import Parsed, Place, Release, Seen
+from models.run import Problem, QueryResult
+from pipeline.archive import Archived, read_run, run_info
 from pipeline.lake import PartitionWriter, partitions, write_partition
-from pipeline.ocds import parse_package
+from pipeline.parse import Card, parse_payload
 from pipeline.store import Store
 
-Card = SourceCard | ColumnsCard
 CRAWL_FILE = "crawl.json"
 
 
@@ -71,7 +67,10 @@ def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> C
                     continue
                 counts.records += 1
                 counts.parsed += 1
-                seen.write(_seen_row(item, card, info.run_id))
+                if isinstance(item, Seen):
+                    seen.write(_seen_row(item, item.place, card, info.run_id))
+                    continue
+                seen.write(_seen_row(item.release, item.place, card, info.run_id))
                 candidacy, reasons = candidates.decide(item.release)
                 if candidacy:
                     kept.write(release_row(item, candidacy, reasons))
@@ -79,6 +78,8 @@ def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> C
             counts.notes[problem.kind] += 1
             problems.write(_problem_row(problem, source_id, info.run_id))
     write_partition(store, "document", source_id, info.run_id, _documents(folder, source_id))
+    if queries := list(_queries(folder, source_id, info.run_id)):
+        write_partition(store, "query", source_id, info.run_id, queries)
     return counts
 
 
@@ -108,25 +109,7 @@ def _count_problem(counts: Counts, problem: Problem) -> None:
         counts.notes[problem.kind] += 1
 
 
-def parse_payload(archived: Archived, card: Card) -> Iterator[Parsed | Problem]:
-    """Releases and problems of one archived answer; answers that carry no releases give nothing."""
-    payload = archived.payload
-    if payload.role == "page" and payload.status == 200 and isinstance(card, SourceCard):
-        yield from parse_package(archived.body(), card, payload.sha256)
-    elif payload.role == "file":
-
-        def opened() -> Any:
-            return open_payload_at(archived.path, payload.warc_offset)
-
-        if isinstance(card, ColumnsCard):
-            with opened() as stream:
-                yield from parse_rows(stream, card, payload.sha256, payload.url)
-        else:
-            yield from parse_ocds_file(opened, card, payload.sha256)
-
-
-def _seen_row(item: Parsed, card: Card, run_id: str) -> dict[str, Any]:
-    release = item.release
+def _seen_row(release: Release | Seen, place: Place, card: Card, run_id: str) -> dict[str, Any]:
     return {
         "contract_id": release.contract_id,
         "release_id": release.release_id,
@@ -134,8 +117,8 @@ def _seen_row(item: Parsed, card: Card, run_id: str) -> dict[str, Any]:
         "published_on": release.published_on,
         "source_id": release.source_id,
         "retrieval": Retrieval(card.retrieval).value,
-        "payload_sha256": item.place.payload_sha256,
-        "pointer": item.place.pointer,
+        "payload_sha256": place.payload_sha256,
+        "pointer": place.pointer,
         "run_id": run_id,
     }
 
@@ -176,6 +159,12 @@ def _crawl_problems(folder: Path) -> Iterator[Problem]:
 def _documents(folder: Path, source_id: str) -> Iterator[dict[str, Any]]:
     for document in crawl_file(folder).get("documents", ()):
         yield {**document, "source_id": source_id}
+
+
+def _queries(folder: Path, source_id: str, run_id: str) -> Iterator[dict[str, Any]]:
+    for query in crawl_file(folder).get("queries", ()):
+        result = QueryResult.model_validate(query)
+        yield {"source_id": source_id, "run_id": run_id, **result.model_dump(mode="python")}
 
 
 def complete_contracts(store: Store, source_id: str, cards: Mapping[str, Card]) -> int:

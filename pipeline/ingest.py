@@ -17,11 +17,11 @@ from models.codes import Outcome
 from models.run import Crawl
 from models.source import ColumnsCard, SourceCard
 from pipeline.archive import RunInfo, RunWriter, hash_file
-from pipeline.columns import check_header, python_encoding
-from pipeline.derive import Card, Counts, Decides, complete_contracts, derive_run
+from pipeline.derive import Counts, Decides, complete_contracts, derive_run
 from pipeline.errors import BadData, WrongUse
-from pipeline.files import check_file_head
 from pipeline.lake import partition_path, write_partition
+from pipeline.parse import Card, format_of
+from pipeline.parse.columns import check_header, python_encoding
 from pipeline.store import Store, utc_now
 
 _HEAD = 4096
@@ -125,7 +125,7 @@ def _check(path: Path, card: Card) -> None:
     with path.open("rb") as stream:
         head = stream.read(_HEAD)
     if isinstance(card, SourceCard):
-        check_file_head(head, str(path))
+        format_of(card).check_head(head, str(path))
         return
     if not head.strip():
         raise BadData(f"{path} is empty; there is nothing to ingest.")

@@ -122,6 +122,20 @@ SCHEMAS: Mapping[str, pa.Schema] = {
             "documents_received": pa.int64(),
         }
     ),
+    "query": pa.schema(
+        {
+            "source_id": _TEXT,
+            "run_id": _TEXT,
+            "query_id": _TEXT,
+            "term": _TEXT,
+            "since": _TIME,
+            "until": _TIME,
+            "outcome": _TEXT,
+            "expected": pa.int64(),
+            "received": pa.int64(),
+            "detail": _TEXT,
+        }
+    ),
     "assessment": pa.schema({"contract_id": _TEXT, "source_id": _TEXT, "doc": _TEXT}),
     "match": pa.schema(
         {

@@ -12,7 +12,13 @@ from models.run import Problem
 # What portals answer to a crawler they will not serve now; asking on would only make it worse.
 BLOCKED_STATUSES = frozenset({403, 429, 503, 999})
 BLOCKING = frozenset(
-    {"challenge_page", "html_instead_of_json", "robots_disallow", *(f"http_{code}" for code in BLOCKED_STATUSES)}
+    {
+        "challenge_page",
+        "html_instead_of_json",
+        "html_instead_of_xml",
+        "robots_disallow",
+        *(f"http_{code}" for code in BLOCKED_STATUSES),
+    }
 )
 _HEAD = 8192
 # Lower-case marks of pages that ask a visitor to prove to be human or say that he is kept out.
@@ -80,6 +86,31 @@ def _no_package(value: Any, data: bytes, note: str) -> Page:
         return Page("missing_field", "the page has no `releases`", data, note=note)
     said = "its `releases` is no list" if isinstance(value, dict) else f"it is a {type(value).__name__}"
     return Page("missing_field", f"the page is no release package: {said}", data, note=note)
+
+
+def judge_json(status: int, content_type: str, body: bytes) -> Page:
+    """Tells a JSON answer from everything portals send instead of one; `data` is its UTF-8, whatever it holds.
+
+    Kinds: as `judge_page`, without `missing_field`.
+    """
+    page = judge_page(status, content_type, body)
+    return Page(data=page.data, note=page.note) if page.kind == "missing_field" else page
+
+
+def judge_xml(status: int, content_type: str, body: bytes) -> Page:
+    """Tells an XML notice from everything portals send instead of one. Kinds: `http_<status>`, `challenge_page`,
+    `html_instead_of_xml`, `malformed_xml` for what does not begin like XML."""
+    head = body[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    html = head.startswith((b"<!doctype html", b"<html")) or b"<html" in head[:1000]
+    if html and any(mark in head for mark in _CHALLENGE_MARKS):
+        return Page("challenge_page", f"HTTP {status} with a page that asks for a human")
+    if status != 200:
+        return Page(f"http_{status}", f"the portal answered HTTP {status}")
+    if html:
+        return Page("html_instead_of_xml", "an HTML page came where XML was due")
+    if not head.startswith(b"<") and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return Page("malformed_xml", f"the answer does not begin like XML but with {body[:20]!r} ({content_type})")
+    return Page(data=body)
 
 
 def as_utf8(body: bytes) -> tuple[bytes, str]:

@@ -1,11 +1,13 @@
 """What one crawl is given: built once by the child process and handed to the spider and its middlewares."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from models.codes import Candidacy
 from models.procurement import Release
+from models.run import Query
 from models.source import SourceCard
 from pipeline.archive import RunWriter
 from spiders.tape import Tape
@@ -22,7 +24,8 @@ class CrawlContext:
     """Arguments of one crawl. `since` and `until` are UTC; `known_documents` maps a URL to a SHA-256.
 
     `tape` holds answers to serve instead of asking: all of them when `offline`, those a killed process had
-    received already when a run is resumed, none otherwise.
+    received already when a run is resumed, none otherwise. `queries` are what a searched portal is asked, each in its
+    own window. `previous` is the `state` that the last complete crawl left behind.
     """
 
     card: SourceCard
@@ -33,3 +36,5 @@ class CrawlContext:
     known_documents: Mapping[str, str]
     tape: Tape
     offline: bool = False
+    queries: tuple[Query, ...] = ()
+    previous: Mapping[str, Any] = field(default_factory=dict)

@@ -12,8 +12,8 @@ from models.procurement import Parsed
 from models.run import Problem
 from models.source import ColumnsCard
 from pipeline.cards import load_columns_card
-from pipeline.columns import parse_rows
 from pipeline.errors import WrongUse
+from pipeline.parse.columns import parse_rows
 from pipeline.store import DATA
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real"

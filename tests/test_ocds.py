@@ -14,7 +14,7 @@ from models.procurement import Parsed, Release
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.cards import load_source_card
-from pipeline.ocds import parse_package
+from pipeline.parse.ocds_release import parse_package
 from pipeline.store import DATA
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "real" / "uk-contracts-finder-pcs-sell2wales"

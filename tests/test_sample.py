@@ -22,7 +22,7 @@ from models.procurement import Parsed, Release
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.archive import Archived, read_run, run_info
-from pipeline.ocds import parse_package
+from pipeline.parse.ocds_release import parse_package
 from pipeline.portfolio import match_portfolio, read_portfolio
 from pipeline.registry import load_registry
 from pipeline.store import DATA, Store

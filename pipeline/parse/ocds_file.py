@@ -12,7 +12,7 @@ from models.procurement import Parsed, Place
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.errors import BadData
-from pipeline.ocds import parse_release
+from pipeline.parse.ocds_release import parse_release
 
 _HEAD = 4096
 _MAX_LINE = 64 << 20

@@ -28,6 +28,7 @@ from models.procurement import (
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.outcome import as_utf8
+from pipeline.parse.common import Misfit, Notes, rejected
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
 from pipeline.values import read_amount, read_currency, read_day, read_moment
@@ -47,16 +48,6 @@ _ROLES = {role.value: role for role in Role}
 _OTHER_ROLES = {
     "enquirer", "reviewBody", "interestedParty", "funder", "candidate", "informationService", "reviewContactPoint",
 }  # fmt: skip
-
-
-class Misfit(ValueError):
-    """A record that does not fit; becomes a rejected Problem."""
-
-    def __init__(self, kind: str, detail: str, raw: object = "") -> None:
-        super().__init__(detail)
-        self.kind = kind
-        self.detail = detail
-        self.raw = str(raw)[:200]
 
 
 def parse_package(data: bytes, card: SourceCard, payload_sha256: str) -> Iterator[Parsed | Problem]:
@@ -82,33 +73,14 @@ def parse_package(data: bytes, card: SourceCard, payload_sha256: str) -> Iterato
 
 def parse_release(raw: Any, card: SourceCard, place: Place) -> Iterator[Parsed | Problem]:
     """One release of any OCDS 1.1 source: the parsed release followed by notes, or one rejected problem."""
-    notes: list[Problem] = []
-
-    def note(kind: str, detail: str, value: object = "") -> None:
-        notes.append(
-            Problem(
-                kind=kind,
-                detail=detail,
-                severity="note",
-                payload_sha256=place.payload_sha256,
-                pointer=place.pointer,
-                raw=str(value)[:200],
-            )
-        )
-
+    note = Notes(place)
     try:
         release = _release(raw, card, note)
     except Misfit as misfit:
-        yield Problem(
-            kind=misfit.kind,
-            detail=misfit.detail,
-            payload_sha256=place.payload_sha256,
-            pointer=place.pointer,
-            raw=redact(misfit.raw),
-        )
+        yield rejected(misfit, place)
         return
     yield Parsed(release=release, place=place)
-    yield from notes
+    yield from note.problems
 
 
 def _release(raw: Any, card: SourceCard, note: Any) -> Release:
