@@ -496,7 +496,7 @@ def test_meta_says_what_it_was_built_from(db):
     meta = dict(ask(db, "SELECT key, value FROM meta"))
     assert meta.pop("unveil_version")
     assert meta == {
-        "schema_version": "1", "rules_version": RULES, "registry_version": "reg-1",
+        "schema_version": "2", "rules_version": RULES, "registry_version": "reg-1",
         "built_at": "2026-07-01T03:00:00+00:00",
     }  # fmt: skip
 
@@ -517,7 +517,7 @@ def test_no_row_is_an_orphan(db):
         SELECT table_name, constraint_column_names, referenced_table, referenced_column_names FROM duckdb_constraints()
         WHERE database_name = 'unveil' AND constraint_type = 'FOREIGN KEY'
     """)  # fmt: skip
-    assert len(keys) == 26
+    assert len(keys) == 29
     for table, columns, parent, parent_columns in keys:
         on = " AND ".join(f"c.{a} = p.{b}" for a, b in zip(columns, parent_columns, strict=True))
         orphans = f"SELECT count(*) FROM {table} c LEFT JOIN {parent} p ON {on} "

@@ -1,6 +1,7 @@
 """The investor's report, from a small database whose figures are worked out by hand."""
 
 import re
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.report.sql import open_database
 from pipeline.store import CHECKOUT, Store
 
 AS_OF = date(2026, 11, 1)
+HELD = [HoldingMatch(2, "matched", ("exemplar", "exemplar-sub"), ("exemplar-sub",), "ISIN")]
 SQL = CHECKOUT / "pipeline" / "build"
 SHA = "ab" * 32
 HOLDINGS = """\
@@ -229,9 +231,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 @pytest.fixture(scope="module")
 def company(store: Store, registry: Registry) -> Company:
-    match = HoldingMatch(2, "matched", ("exemplar", "exemplar-sub"), ("exemplar-sub",), "ISIN")
     with open_database(store) as (connection, _):
-        (found,) = companies_of(connection, [match], registry, AS_OF)
+        (found,) = companies_of(connection, HELD, registry, AS_OF)
     return found
 
 
@@ -297,6 +298,34 @@ def test_what_is_not_supplied_or_not_certain_is_in_no_figure(company: Company) -
     assert [c.contract_id for c in company.elsewhere] == ["c-8"]
     assert [c.contract_id for c in company.excluded] == ["c-5"]
     assert (company.below_naming, company.retracted) == (1, 1)
+
+
+def test_a_contract_of_two_publishers_is_counted_once_and_both_are_shown(
+    store: Store, registry: Registry, tmp_path: Path
+) -> None:
+    copy = Store(tmp_path / "twice")
+    copy.root.mkdir()
+    shutil.copy(store.database, copy.database)
+    with duckdb.connect(str(copy.database)) as database:
+        for contract_id in ("c-1", "c-2"):
+            insert(
+                database, "same_contract", contract_id=contract_id, cluster_id="c-1", contracts=2,
+                shared=["ted_notice:45678-2024"],
+            )  # fmt: skip
+    with open_database(store) as (database, _):
+        (before,) = companies_of(database, HELD, registry, AS_OF)
+    with open_database(copy) as (database, _):
+        (after,) = companies_of(database, HELD, registry, AS_OF)
+    assert {"c-1", "c-2"} <= {c.contract_id for c in before.contracts}
+    assert len(after.contracts) == len(before.contracts) - 1
+    assert sum(t.count for t in after.totals) < sum(t.count for t in before.totals)
+    (both,) = [c for c in after.contracts if c.same]
+    assert [(s.native_id, s.shared) for s in both.same] in (
+        [("ocds-c-1", ("ted_notice:45678-2024",))],
+        [("ocds-c-2", ("ted_notice:45678-2024",))],
+    )
+    text = words(report(copy, registry, tmp_path)[1])
+    assert "both records name ted_notice:45678-2024 . Counted once." in text
 
 
 def test_a_subsidiary_is_followed_and_named_as_such(page: str) -> None:

@@ -23,13 +23,14 @@ from pipeline.build.load import (
     quoted,
     write_contracts,
 )
+from pipeline.build.same import load_same_contracts
 from pipeline.build.swap import Workplace, publish, refuse_foreign, workplace
 from pipeline.errors import BadData, UnveilError
 from pipeline.store import Store, disk_guard
 
 __all__ = ["SCHEMA_VERSION", "BuildResult", "Vendors", "build", "create_schema", "database_fingerprint"]
 
-SCHEMA_VERSION: Final = "1"
+SCHEMA_VERSION: Final = "2"
 # Today's R, DBeaver, shell and browser builds of DuckDB read this format; they refuse that of 2.0.
 _STORAGE: Final = "v1.4.0"
 _SQL: Final = Path(__file__).parent
@@ -98,6 +99,7 @@ def _fill(
                 connection, parts, registry=registry, rules_version=rules_version, reviews=reviews, warnings=warnings
             )
         load_parts(connection, parts)
+        load_same_contracts(connection, warnings)
         load_lake_tables(connection)
         _load_meta(connection, registry.version, rules_version, now)
         _run(connection, "views.sql")

@@ -36,6 +36,18 @@ COMMENT ON COLUMN crawl.repeated IS 'Records seen before in the same run.';
 COMMENT ON COLUMN crawl.documents_expected IS 'Documents of candidates to fetch.';
 COMMENT ON COLUMN crawl.documents_received IS 'Documents of candidates that came.';
 
+COMMENT ON TABLE query IS 'What a searched portal was asked, one row a term and run: only what our terms find passes before our eyes.';
+COMMENT ON COLUMN query.source_id IS 'The source asked.';
+COMMENT ON COLUMN query.run_id IS 'The crawl that asked.';
+COMMENT ON COLUMN query.query_id IS 'Hash of what was asked for, the same in every crawl.';
+COMMENT ON COLUMN query.term IS 'The words or the supplier asked for.';
+COMMENT ON COLUMN query.since IS 'Start of the window asked for.';
+COMMENT ON COLUMN query.until IS 'End of the window; the next crawl goes on from here when the outcome is complete.';
+COMMENT ON COLUMN query.outcome IS 'complete, partial, blocked, empty or failed.';
+COMMENT ON COLUMN query.expected IS 'Finds the portal announced; NULL when it announced none.';
+COMMENT ON COLUMN query.received IS 'Finds received.';
+COMMENT ON COLUMN query.detail IS 'Why it is not complete; empty when it is.';
+
 COMMENT ON TABLE problem IS 'A record or answer that did not fit, with its reason; one row a problem, however often it was met.';
 COMMENT ON COLUMN problem.problem_id IS 'Hash of all other columns but run_id.';
 COMMENT ON COLUMN problem.source_id IS 'The source it came from.';
@@ -138,6 +150,17 @@ COMMENT ON COLUMN contract_source.source_id IS 'The source.';
 COMMENT ON COLUMN contract_source.evidence_id IS 'Place of this source''s newest release.';
 COMMENT ON COLUMN contract_source.releases IS 'This source''s distinct releases of the process.';
 
+COMMENT ON TABLE contract_identifier IS 'Numbers under which publishers know a process, as its releases name them; one row a contract and number.';
+COMMENT ON COLUMN contract_identifier.contract_id IS 'The process.';
+COMMENT ON COLUMN contract_identifier.scheme IS 'What kind of number: ocid, eforms_procedure, ted_notice, cig, pncp and others.';
+COMMENT ON COLUMN contract_identifier.id IS 'The number, spelled one way: a notice of TED as N-YYYY without leading zeros.';
+
+COMMENT ON TABLE same_contract IS 'Contracts that several publishers tell of under ids of their own, found by shared numbers; one row a contract, none for contracts that stand alone.';
+COMMENT ON COLUMN same_contract.contract_id IS 'The contract.';
+COMMENT ON COLUMN same_contract.cluster_id IS 'The same for all that are one contract: the least of their ids.';
+COMMENT ON COLUMN same_contract.contracts IS 'How many contracts the cluster holds.';
+COMMENT ON COLUMN same_contract.shared IS 'Numbers, as scheme:id, that this contract shares with others of the cluster.';
+
 COMMENT ON TABLE release IS 'What one source said at one time about one process; the history of a contract.';
 COMMENT ON COLUMN release.release_id IS 'Hash of the source and of the record as it came.';
 COMMENT ON COLUMN release.contract_id IS 'The process.';
@@ -155,9 +178,10 @@ COMMENT ON COLUMN release.value_kind IS 'estimate, award, contract, framework_ce
 COMMENT ON TABLE child IS 'An award or contract within a process, as last known.';
 COMMENT ON COLUMN child.child_id IS 'Hash of process, kind and native id.';
 COMMENT ON COLUMN child.contract_id IS 'The process.';
-COMMENT ON COLUMN child.kind IS 'award or contract.';
+COMMENT ON COLUMN child.kind IS 'lot, award or contract.';
 COMMENT ON COLUMN child.native_id IS 'The publisher''s id of the award or contract.';
 COMMENT ON COLUMN child.award_id IS 'native_id of the award that a contract rests on; NULL where none is named.';
+COMMENT ON COLUMN child.lots IS 'native_ids of the lots that an award or contract is about; empty where none are named.';
 COMMENT ON COLUMN child.title IS 'Title as written.';
 COMMENT ON COLUMN child.lifecycle IS 'planned, tender, active, suspended, cancelled, complete, terminated or unknown.';
 COMMENT ON COLUMN child.lifecycle_raw IS 'The portal''s own word for it; NULL without one.';
@@ -272,6 +296,7 @@ COMMENT ON COLUMN biometric_contract.value_kind IS 'estimate, award, contract, f
 COMMENT ON COLUMN biometric_contract.published_on IS 'Day of the first dated release.';
 COMMENT ON COLUMN biometric_contract.confirmed IS 'Whether one or two reviewers confirmed the flag.';
 COMMENT ON COLUMN biometric_contract.evidence_id IS 'The chief mention''s place, else the contract''s.';
+COMMENT ON COLUMN biometric_contract.cluster_id IS 'The same for contracts that several publishers tell of: count and add each cluster once. The contract''s own id where it stands alone.';
 
 COMMENT ON VIEW supplier_contract IS 'Awards and contracts of all candidates with their suppliers; one row a supplier of each. An award that a contract rests on is left out. With several suppliers the amount stands in every row: add over distinct child_id.';
 COMMENT ON COLUMN supplier_contract.child_id IS 'Hash of process, kind and native id.';

@@ -7,6 +7,12 @@ FROM memory.lake.crawl
 QUALIFY row_number() OVER (PARTITION BY source_id, run_id ORDER BY run_name DESC, ended_at DESC) = 1
 ORDER BY source_id, started_at, run_id;
 
+INSERT INTO query BY NAME
+SELECT source_id, run_id, query_id, term, since, until, outcome, expected, received, detail
+FROM memory.lake.query
+QUALIFY row_number() OVER (PARTITION BY source_id, run_id, query_id ORDER BY until DESC) = 1
+ORDER BY source_id, run_id, query_id;
+
 -- The same record refused on two nights is one problem; the first run that met it is named.
 INSERT INTO problem BY NAME
 WITH said AS (

@@ -205,6 +205,7 @@ def _child(oldest_first: Sequence[Child], notes: list[str]) -> Child:
         kind=said[0].kind,
         native_id=said[0].native_id,
         award_id=_first(said, lambda c: c.award_id),
+        lot_ids=_first(said, lambda c: c.lot_ids) or (),
         title=_first(said, lambda c: c.title) or "",
         status=status,
         signed_on=_first(said, lambda c: c.signed_on),
@@ -253,7 +254,10 @@ def _contract_value(children: Sequence[Child], estimate: Value | None) -> Value 
     others have a value. None when kinds or currencies are mixed: they are never added.
     """
     replaced = {c.award_id for c in children if c.kind == "contract" and c.award_id and c.value}
-    counting = [c for c in children if c.value and not (c.kind == "award" and c.native_id in replaced)]
+    # What a lot is thought to be worth is part of the tender's own estimate.
+    counting = [
+        c for c in children if c.value and c.kind != "lot" and not (c.kind == "award" and c.native_id in replaced)
+    ]
     standing = [c for c in counting if c.status.lifecycle is not Lifecycle.CANCELLED]
     values = [c.value for c in standing or counting if c.value]
     if not values:

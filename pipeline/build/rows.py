@@ -15,6 +15,7 @@ from models.procurement import Child, Party, Release, Value
 from models.review import Review
 from models.vendor import Match
 from pipeline.build.merge import Merged
+from pipeline.build.same import identifiers_of
 from pipeline.redact import redact
 
 Row = dict[str, Any]
@@ -44,6 +45,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
         | {"candidacy": _TEXT, "releases": _COUNT, "evidence_id": _TEXT}
     ),
     "contract_source": pa.schema(_texts("contract_id", "source_id", "evidence_id") | {"releases": _COUNT}),
+    "contract_identifier": pa.schema(_texts("contract_id", "scheme", "id")),
     "release": pa.schema(
         _texts("release_id", "contract_id", "source_id", "portal_release_id", "published_raw", "title", "evidence_id")
         | {"published_at": pa.timestamp("us", tz="UTC"), "tags": _TEXTS}
@@ -51,6 +53,7 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     ),
     "child": pa.schema(
         _texts("child_id", "contract_id", "kind", "native_id", "award_id", "title")
+        | {"lots": _TEXTS}
         | _LIFECYCLE
         | dict.fromkeys(("signed_on", "starts_on", "ends_on"), _DAY)
         | _VALUE
@@ -125,6 +128,8 @@ def contract_rows(
             "evidence_id": own,
         },
     )
+    for number in identifiers_of(row.release for row in merged.releases):
+        yield "contract_identifier", {"contract_id": merged.contract_id, "scheme": number.scheme, "id": number.id}
     for party in merged.parties:
         yield "party", _party_row(merged.contract_id, party, matches.get(party.local_id))
     for item in merged.children:
@@ -230,6 +235,7 @@ def _child_rows(contract_id: str, child: Child, releases: int) -> Iterator[tuple
             "native_id": child.native_id,
             "award_id": child.award_id,
             "title": child.title,
+            "lots": list(child.lot_ids),
             **_lifecycle(child),
             "signed_on": child.signed_on,
             "starts_on": child.starts_on,

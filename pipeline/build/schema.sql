@@ -16,6 +16,13 @@ CREATE TABLE crawl (
     PRIMARY KEY (source_id, run_id)
 );
 
+CREATE TABLE query (
+    source_id VARCHAR NOT NULL REFERENCES source (source_id), run_id VARCHAR NOT NULL, query_id VARCHAR NOT NULL,
+    term VARCHAR NOT NULL, since TIMESTAMPTZ NOT NULL, until TIMESTAMPTZ NOT NULL, outcome VARCHAR NOT NULL,
+    expected BIGINT, received BIGINT NOT NULL, detail VARCHAR,
+    PRIMARY KEY (source_id, run_id, query_id)
+);
+
 CREATE TABLE problem (
     problem_id VARCHAR PRIMARY KEY, source_id VARCHAR NOT NULL REFERENCES source (source_id), run_id VARCHAR,
     kind VARCHAR, severity VARCHAR, detail VARCHAR, payload_sha256 VARCHAR, pointer VARCHAR, raw VARCHAR
@@ -74,6 +81,16 @@ CREATE TABLE contract_source (
     PRIMARY KEY (contract_id, source_id)
 );
 
+CREATE TABLE contract_identifier (
+    contract_id VARCHAR NOT NULL REFERENCES contract (contract_id), scheme VARCHAR NOT NULL, id VARCHAR NOT NULL,
+    PRIMARY KEY (contract_id, scheme, id)
+);
+
+CREATE TABLE same_contract (
+    contract_id VARCHAR PRIMARY KEY REFERENCES contract (contract_id), cluster_id VARCHAR NOT NULL,
+    contracts INTEGER NOT NULL, shared VARCHAR[] NOT NULL
+);
+
 CREATE TABLE release (
     release_id VARCHAR PRIMARY KEY, contract_id VARCHAR NOT NULL REFERENCES contract (contract_id),
     source_id VARCHAR NOT NULL REFERENCES source (source_id), portal_release_id VARCHAR, published_at TIMESTAMPTZ,
@@ -84,9 +101,9 @@ CREATE TABLE release (
 
 CREATE TABLE child (
     child_id VARCHAR PRIMARY KEY, contract_id VARCHAR NOT NULL REFERENCES contract (contract_id), kind VARCHAR NOT NULL,
-    native_id VARCHAR NOT NULL, award_id VARCHAR, title VARCHAR, lifecycle VARCHAR NOT NULL, lifecycle_raw VARCHAR,
-    lifecycle_basis VARCHAR NOT NULL, signed_on DATE, starts_on DATE, ends_on DATE, value_amount DECIMAL(38, 4),
-    value_currency VARCHAR, value_kind VARCHAR, releases INTEGER NOT NULL
+    native_id VARCHAR NOT NULL, award_id VARCHAR, title VARCHAR, lots VARCHAR[] NOT NULL DEFAULT [], lifecycle VARCHAR NOT NULL,
+    lifecycle_raw VARCHAR, lifecycle_basis VARCHAR NOT NULL, signed_on DATE, starts_on DATE, ends_on DATE,
+    value_amount DECIMAL(38, 4), value_currency VARCHAR, value_kind VARCHAR, releases INTEGER NOT NULL
 );
 
 CREATE TABLE party (

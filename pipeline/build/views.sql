@@ -32,6 +32,9 @@ CREATE MACRO child_stage_at(as_of) AS TABLE
             k.kind = 'award' AND EXISTS (
                 SELECT 1 FROM child AS o
                 WHERE o.contract_id = k.contract_id AND o.kind = 'contract' AND o.award_id = k.native_id
+            ) OR k.kind = 'lot' AND EXISTS (
+                SELECT 1 FROM child AS o
+                WHERE o.contract_id = k.contract_id AND o.kind <> 'lot' AND list_contains(o.lots, k.native_id)
             ) AS superseded,
             CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
                  THEN a.lifecycle ELSE k.lifecycle END AS lifecycle,
@@ -131,11 +134,13 @@ CREATE VIEW biometric_contract AS
         coalesce(g.suppliers, []::VARCHAR[]) AS suppliers, coalesce(g.vendor_ids, []::VARCHAR[]) AS vendor_ids,
         c.title, a.scope, a.technology, a.setting, s.lifecycle, s.stage, s.stage_basis,
         c.value_amount, c.value_currency, c.value_kind, c.published_on,
-        a.review IN ('one_reviewer', 'two_reviewers') AS confirmed, a.evidence_id
+        a.review IN ('one_reviewer', 'two_reviewers') AS confirmed, a.evidence_id,
+        coalesce(sc.cluster_id, c.contract_id) AS cluster_id
     FROM contract AS c
     JOIN assessment AS a ON a.contract_id = c.contract_id
     JOIN contract_stage_at(current_date) AS s ON s.contract_id = c.contract_id
     LEFT JOIN gathered AS g ON g.contract_id = c.contract_id
+    LEFT JOIN same_contract AS sc ON sc.contract_id = c.contract_id
     WHERE a.scope IN ('in_scope', 'conditional') AND a.review <> 'retracted';
 
 CREATE VIEW coverage AS

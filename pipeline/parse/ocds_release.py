@@ -27,6 +27,7 @@ from models.procurement import (
 )
 from models.run import Problem
 from models.source import SourceCard
+from pipeline.identifiers import normal, procedures_in, ted_notices_at
 from pipeline.outcome import as_utf8
 from pipeline.parse.common import Misfit, Notes, rejected
 from pipeline.persons import is_natural_person
@@ -127,6 +128,7 @@ def _release(raw: Any, card: SourceCard, note: Any) -> Release:
         children=children,
         documents=tuple(_documents(raw)),
         texts=tuple(_texts(raw, country)),
+        identifiers=tuple(dict.fromkeys(_identifiers(raw, ocid, tender))),
     )
 
 
@@ -350,6 +352,25 @@ def _documents(raw: Mapping[str, Any]) -> Iterator[DocumentLink]:
                     document_type=_text(entry, "documentType"),
                     format=_text(entry, "format"),
                 )
+
+
+def _identifiers(raw: Mapping[str, Any], ocid: str, tender: Mapping[str, Any]) -> Iterator[Identifier]:
+    """Numbers by which other publishers may know the process.
+
+    OCDS for eForms makes the ocid or the tender's id of the procedure's UUID (BT-04). A related process with the
+    scheme of the Official Journal is a notice of this one; those with an ocid are processes of their own.
+    """
+    yield Identifier(scheme="ocid", id=ocid)
+    yield from procedures_in(ocid)
+    yield from procedures_in(_text(tender, "id"))
+    for related in _objects(raw, "relatedProcesses"):
+        if _text(related, "scheme").lower() in ("eu-oj", "ojs", "ted"):
+            number = normal("ted_notice", _text(related, "identifier"))
+            if number:
+                yield Identifier(scheme="ted_notice", id=number)
+    for link in _documents(raw):
+        if "notice" in link.document_type.lower():
+            yield from ted_notices_at(link.url)
 
 
 def _texts(raw: Mapping[str, Any], country: str | None) -> Iterator[Text]:

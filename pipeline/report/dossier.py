@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from models.codes import Basis, Scope, Stage
 from models.vendor import Vendor
 from pipeline.portfolio import HoldingMatch
 from pipeline.registry import Registry
-from pipeline.report.facts import COUNTED, Company, Contract, Identity, PartyLink, Proof, Quote
+from pipeline.report.facts import COUNTED, Company, Contract, Identity, PartyLink, Proof, Quote, SameContract
 from pipeline.report.parts import money_of, part_rows, stage_of, totals_of
 from pipeline.report.sql import Row, money, rows
 
@@ -31,11 +32,13 @@ _CONTRACTS: Final = """
     SELECT c.contract_id, c.native_id, c.title, c.language, c.country, c.buyer, c.published_on, c.updated_on,
            c.value_amount, c.value_currency, c.value_kind, c.evidence_id AS record_evidence,
            s.name AS source_name, a.scope, a.technology, a.function, a.setting, a.clauses, a.confidence, a.why,
-           a.review, a.evidence_id, st.stage, st.stage_basis
+           a.review, a.evidence_id, st.stage, st.stage_basis,
+           coalesce(sc.cluster_id, c.contract_id) AS cluster_id, sc.shared
     FROM contract c
     JOIN assessment a USING (contract_id)
     JOIN source s USING (source_id)
     LEFT JOIN contract_stage_at(CAST($as_of AS DATE)) st USING (contract_id)
+    LEFT JOIN same_contract sc USING (contract_id)
     WHERE c.contract_id IN (SELECT unnest($ids))
     ORDER BY coalesce(c.updated_on, c.published_on) DESC NULLS LAST, c.contract_id
 """
@@ -96,7 +99,7 @@ def _company(
     live = [row for row in found if row["review"] != "retracted"]
     contracts = _contracts(database, [r for r in live if r["scope"] in _SHOWN], links, as_of)
     flagged = sorted((c for c in contracts if c.scope in COUNTED), key=lambda c: c.scope is not Scope.IN_SCOPE)
-    counted = tuple(c for c in flagged if c.supplied)
+    counted = once(c for c in flagged if c.supplied)
     unnamed = rows(database, _UNNAMED, ids=group, named=list(links))
     return Company(
         identity=identity_of(registry, vendor_id),
@@ -111,6 +114,25 @@ def _company(
         retracted=len(found) - len(live),
         out_of_scope=sum(row["scope"] == Scope.OUT_OF_SCOPE for row in live),
     )
+
+
+def once(contracts: Iterable[Contract]) -> tuple[Contract, ...]:
+    """Each contract once, however many publishers tell of it: the record that says most stands for the others.
+
+    A wider scope says more than a stated value, a value more than none; then the order given decides.
+    """
+    groups: dict[str, list[Contract]] = defaultdict(list)
+    for contract in contracts:
+        groups[contract.cluster_id].append(contract)
+    return tuple(_chief(group) for group in groups.values())
+
+
+def _chief(group: Sequence[Contract]) -> Contract:
+    chief = min(group, key=lambda c: (COUNTED.index(c.scope), not c.money))
+    others = tuple(
+        SameContract(c.source_name, c.native_id, c.title, c.shared, c.proof) for c in group if c is not chief
+    )
+    return replace(chief, same=others) if others else chief
 
 
 def _contracts(
@@ -185,6 +207,8 @@ def _contracts(
                 more_proofs=tuple(
                     dict.fromkeys(p for e in others if (p := proofs.get(e)) is not None and p not in shown)
                 ),
+                cluster_id=row["cluster_id"],
+                shared=tuple(row["shared"] or ()),
             )
         )
     return out

@@ -87,6 +87,17 @@ class PartyLink:
 
 
 @dataclass(frozen=True, slots=True)
+class SameContract:
+    """Another publisher's record of a contract shown, and the numbers by which both were found to be one."""
+
+    source_name: str
+    native_id: str
+    title: str
+    shared: tuple[str, ...]
+    proof: Proof | None
+
+
+@dataclass(frozen=True, slots=True)
 class Contract:
     """One contracting process as a report shows it in one company's section.
 
@@ -122,6 +133,9 @@ class Contract:
     quotes_left_out: int
     proof: Proof | None
     more_proofs: tuple[Proof, ...]
+    cluster_id: str
+    shared: tuple[str, ...] = ()
+    same: tuple[SameContract, ...] = ()
 
     @property
     def whole_differs(self) -> bool:

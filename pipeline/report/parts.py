@@ -18,7 +18,7 @@ _CHILDREN: Final = """
            coalesce((SELECT list(cs.local_id ORDER BY cs.local_id) FROM child_supplier cs
                      WHERE cs.child_id = k.child_id), []) AS suppliers, st.stage, st.stage_basis, st.superseded
     FROM child k JOIN child_stage_at(CAST($as_of AS DATE)) st USING (child_id)
-    WHERE k.contract_id IN (SELECT unnest($ids))
+    WHERE k.contract_id IN (SELECT unnest($ids)) AND k.kind <> 'lot'
     ORDER BY k.contract_id, k.signed_on NULLS LAST, k.kind, k.native_id, k.child_id
 """
 # The most alive part decides, as for a whole process.
