@@ -83,16 +83,19 @@ def main() -> None:
 @click.option("--sample", is_flag=True, help="Replay the bundled fictional sample into a store of its own.")
 @click.option("--portfolio", type=_PATH, help="Portfolio to report on when the night is done.")
 @click.option("--source", "sources", multiple=True, help="Source to crawl; may be repeated. Default: every card.")
+@click.option("--group", help="Only the sources whose card names this group.")
 @click.option("--json", "as_json", is_flag=True, help="Print the night's result as JSON.")
 @_store_option
-def run(store: Any, sample: bool, portfolio: Path | None, sources: tuple[str, ...], as_json: bool) -> None:
+def run(
+    store: Any, sample: bool, portfolio: Path | None, sources: tuple[str, ...], group: str | None, as_json: bool
+) -> None:
     """Run one night: crawl, read, resolve, flag, build and report.
 
     Works without a Prefect server. A second run of the same night goes on where the first one stopped.
     """
     from flows.running import run_night
 
-    night = run_night(store, sample=sample, portfolio=portfolio, sources=sources, say=say)
+    night = run_night(store, sample=sample, portfolio=portfolio, sources=sources, group=group, say=say)
     if as_json:
         click.echo(json.dumps(night.to_json(), ensure_ascii=False, indent=1))
     sys.exit(1 if night.needs_a_person else 0)

@@ -17,7 +17,7 @@ from prefect.tasks import exponential_backoff
 from flows import steps
 from flows.house import House, open_house
 from models.codes import Outcome
-from pipeline.errors import UnveilError
+from pipeline.errors import Busy, UnveilError, WrongUse
 from pipeline.ingest import Summary
 from pipeline.lake import read_rows
 from pipeline.store import Store, default_store
@@ -103,7 +103,14 @@ def flag_task(store_root: str, source_id: str) -> int:
     return steps.flag(open_house(Store(Path(store_root))), source_id, _LOG.info)
 
 
-@task(name="build", persist_result=False)
+@task(
+    name="build",
+    # Groups of sources run at hours of their own; two that end together build one after the other.
+    retries=20,
+    retry_delay_seconds=60,
+    retry_condition_fn=lambda _task, _run, state: isinstance(state.result(raise_on_failure=False), Busy),
+    persist_result=False,
+)
 def build_task(store_root: str) -> str:
     return str(steps.build_database(open_house(Store(Path(store_root))), _LOG.info).path)
 
@@ -127,18 +134,23 @@ def nightly(
     replays: list[list[str]] | None = None,
     portfolio: str | None = None,
     night: str | None = None,
+    group: str | None = None,
 ) -> Night:
     """Runs one night and returns what it came to; a failing source does not stop the others.
 
     `sources`: ids to crawl, all cards by default. `replays`: pairs of source id and archive to replay instead, in
-    order. `night`: the UTC day; a source that ended complete on it is not asked again.
+    order. `night`: the UTC day; a source that ended complete on it is not asked again. `group`: only the sources whose
+    card names that group are crawled, read and flagged; the database is built of all.
     """
     store = Store(Path(store_root)) if store_root else default_store()
     house = open_house(store)
     day = date.fromisoformat(night) if night else datetime.now(UTC).date()
-    results = _replayed(store, replays) if replays else _crawled(house, sources, day)
+    chosen = chosen_sources(house, sources, group)
+    results = _replayed(store, replays) if replays else _crawled(house, chosen, day)
     read = flagged = 0
     for source_id in steps.lake_sources(store):
+        if group and source_id not in chosen:
+            continue
         read += read_task(str(store.root), source_id)
         flagged += max(0, flag_task(str(store.root), source_id))
     database = build_task(str(store.root))
@@ -155,8 +167,18 @@ def _replayed(store: Store, replays: list[list[str]]) -> list[dict[str, Any]]:
     return results
 
 
-def _crawled(house: House, sources: list[str] | None, day: date) -> list[dict[str, Any]]:
+def chosen_sources(house: House, sources: list[str] | None, group: str | None) -> list[str]:
+    """Ids of the sources of a night. Raises WrongUse for an unknown source or a group that no card names."""
     chosen = [house.source_card(source_id).id for source_id in sources or sorted(house.cards)]
+    if group is None:
+        return chosen
+    groups = sorted({card.group for card in house.cards.values()})
+    if group not in groups:
+        raise WrongUse(f"There is no group of sources `{group}`; the cards name {', '.join(groups)}.")
+    return [source_id for source_id in chosen if house.cards[source_id].group == group]
+
+
+def _crawled(house: House, chosen: list[str], day: date) -> list[dict[str, Any]]:
     running: dict[str, PrefectFuture[dict[str, Any]]] = {}
     results: dict[str, dict[str, Any]] = {}
     for source_id in chosen:

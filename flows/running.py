@@ -29,7 +29,9 @@ class _Terminal(logging.Handler):
         self._say(f"  {record.getMessage()}")
 
 
-def run_night(store: Store, *, sample: bool, portfolio: Path | None, sources: tuple[str, ...], say: Say) -> "Night":
+def run_night(
+    store: Store, *, sample: bool, portfolio: Path | None, sources: tuple[str, ...], group: str | None = None, say: Say
+) -> "Night":
     """Runs the flow `nightly` and prints what it found; with `sample`, on the bundled archives."""
     replays = None
     if sample:
@@ -50,6 +52,7 @@ def run_night(store: Store, *, sample: bool, portfolio: Path | None, sources: tu
     night: Night = nightly(
         store_root=str(store.root),
         sources=list(sources) or None,
+        group=group,
         replays=replays,
         portfolio=str(portfolio) if portfolio else None,
     )

@@ -11,6 +11,10 @@ class UnveilError(Exception):
     exit_code = ATTENTION
 
 
+class Busy(UnveilError):
+    """Another process is at the same work; it will be free again."""
+
+
 class WrongUse(UnveilError):
     """The command was asked for something it cannot do: a missing file, an unknown source, a malformed card."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from pipeline.build.load import quoted
-from pipeline.errors import BadData, UnveilError
+from pipeline.errors import BadData, Busy
 from pipeline.store import Store, disk_guard
 
 _LEFTOVERS = (".unveil-*.duckdb.tmp", ".unveil-*.duckdb.tmp.wal", ".unveil-*.parts", ".unveil-*.spill")
@@ -30,7 +30,7 @@ class Workplace:
 def workplace(store: Store) -> Iterator[Workplace]:
     """Paths for one build, emptied of what killed builds left; nothing of them is left afterwards.
 
-    Raises UnveilError when another build of this store is under way.
+    Raises Busy when another build of this store is under way.
     """
     with disk_guard(store.root):
         store.root.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def workplace(store: Store) -> Iterator[Workplace]:
             # The lock goes with the process, so a killed build never blocks the next one.
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UnveilError(
+            raise Busy(
                 f"Another build is writing the database of {store.root}; wait for it to end, then run this again."
             ) from None
         _sweep(store.root)
