@@ -28,8 +28,9 @@ def load_terms(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def query_id(kind: str, term: str) -> str:
-    """Id of a query: its kind and folded term. Two spellings that fold alike are one query."""
-    return f"q-{sha256_hex(f'{kind}:{fold(term)}'.encode())[:12]}"
+    """Id of a query: its kind and folded term, spaces aside. Two spellings that fold alike are one query."""
+    folded = " ".join(fold(term).split())
+    return f"q-{sha256_hex(f'{kind}:{folded}'.encode())[:12]}"
 
 
 def plan_queries(
