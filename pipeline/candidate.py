@@ -66,7 +66,8 @@ def release_segments(release: Release) -> list[Segment]:
     for text in release.texts:
         if text.text not in seen:
             seen.add(text.text)
-            segments.append(Segment(where=text.pointer, text=text.text, language=release.language))
+            language = text.language or release.language
+            segments.append(Segment(where=text.pointer, text=text.text, language=language))
     return segments
 
 

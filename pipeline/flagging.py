@@ -121,7 +121,7 @@ def segments(process: Process) -> list[Segment]:
                         text=text.text,
                         payload_sha256=payload_sha256,
                         pointer=field_pointer(pointer, text.pointer),
-                        language=release.language,
+                        language=text.language or release.language,
                     )
                 )
     for sha256, number, page in process.pages:
