@@ -132,7 +132,7 @@ def segments(process: Process) -> list[Segment]:
 def field_pointer(record: str, below: str) -> str:
     """Pointer of a field of a record: `/releases/3/tender/title`, `line=7;at=/tender/title`, `row=5;column=Title`."""
     if not below.startswith("/"):
-        return f"{record};{below}"
+        return f"{record};{below}" if record else below
     if record.startswith("/") or ";at=" in record or not record:
         return record + below
     return f"{record};at={below}"
