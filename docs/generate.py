@@ -62,9 +62,13 @@ def _database() -> str:
 
 
 def _sources() -> str:
-    parts = ["# Sources\n\n| id | name | countries | rank | retrieval | licence |\n|---|---|---|---|---|---|\n"]
+    head = ("id", "name", "countries", "rank", "how it speaks", "retrieval", "group", "licence")
+    parts = [f"# Sources\n\n| {' | '.join(head)} |\n{'|---' * len(head)}|\n"]
     for source_id, card in sorted(load_source_cards(DATA / "sources").items()):
-        row = (source_id, card.name, ", ".join(card.countries), card.rank, card.retrieval.value, card.licence)
+        row = (
+            source_id, card.name, ", ".join(card.countries), card.rank, card.platform, card.retrieval.value,
+            card.group, card.licence,
+        )  # fmt: skip
         parts.append("| " + " | ".join(_cell(cell) for cell in row) + " |\n")
     parts.append("\n# Columns cards for spreadsheets\n\n| id | name | countries | licence |\n|---|---|---|---|\n")
     for card_id, columns in sorted(load_columns_cards(DATA / "columns").items()):
