@@ -44,12 +44,9 @@ def parse_ocds_file(
     Pointers are JSON pointers, or `line=N` (from 1), with a JSON pointer after `;at=` where a line is a package.
     """
 
-    def opened() -> IO[bytes]:
-        stream = open_stream()
-        return cast(IO[bytes], gzip.GzipFile(fileobj=stream)) if _is_gzip(open_stream) else stream
-
+    opened = unpacked(open_stream)
     try:
-        if _is_lines(opened):
+        if is_lines(opened):
             yield from _lines(opened, card, payload_sha256)
         else:
             yield from _document(opened, card, payload_sha256)
@@ -61,12 +58,14 @@ def parse_ocds_file(
         )
 
 
-def _is_gzip(open_stream: Callable[[], IO[bytes]]) -> bool:
+def unpacked(open_stream: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
+    """The opener itself, or for a gzipped file one that unpacks as it reads."""
     with open_stream() as stream:
-        return stream.read(2) == b"\x1f\x8b"
+        packed = stream.read(2) == b"\x1f\x8b"
+    return (lambda: cast(IO[bytes], gzip.GzipFile(fileobj=open_stream()))) if packed else open_stream
 
 
-def _is_lines(opened: Callable[[], IO[bytes]]) -> bool:
+def is_lines(opened: Callable[[], IO[bytes]]) -> bool:
     """True when the first line is a whole JSON value of its own and another line follows."""
     with opened() as stream:
         first = stream.readline(_MAX_LINE)
