@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from urllib.parse import urlsplit
+from zipfile import BadZipFile, ZipFile
 
 from scrapy import Request
 
@@ -28,6 +30,17 @@ _BY_EXTENSION = MappingProxyType(
 )
 _ZIPPED = frozenset({"application/zip", f"{_OFFICE}wordprocessingml.document", f"{_OFFICE}spreadsheetml.sheet"})
 _COMPOUND = frozenset({"application/msword", "application/vnd.ms-excel"})
+_COMPOUND_FILE = "application/x-ole-storage"
+_OFFICE_FOLDERS = (("word", f"{_OFFICE}wordprocessingml.document"), ("xl", f"{_OFFICE}spreadsheetml.sheet"))
+# Names of streams stand in a compound file's directory in UTF-16 (MS-CFB 2.6.1), ended by a null.
+_STREAMS = tuple(
+    (f"{name}\0".encode("utf-16-le"), media_type)
+    for name, media_type in (
+        ("WordDocument", "application/msword"),
+        ("Workbook", "application/vnd.ms-excel"),
+        ("Book", "application/vnd.ms-excel"),
+    )
+)
 _HEAD = 1024
 
 
@@ -184,17 +197,35 @@ def expected_type(link: DocumentLink) -> str:
 
 
 def actual_type(body: bytes, declared: str, linked: str) -> str:
-    """Media type of the bytes themselves; where a container holds several, the declared or linked one decides."""
+    """Media type of the bytes themselves; where a container does not say what it holds, the declared or linked one."""
     head = body[:_HEAD]
     if b"%PDF-" in head:
         return "application/pdf"
     if head.startswith(b"PK\x03\x04"):
-        return next((t for t in (declared, linked) if t in _ZIPPED), "application/zip")
+        return _zipped_type(body) or next((t for t in (declared, linked) if t in _ZIPPED), "application/zip")
     if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
-        return next((t for t in (declared, linked) if t in _COMPOUND), "application/x-ole-storage")
+        return _compound_type(body) or next((t for t in (declared, linked) if t in _COMPOUND), _COMPOUND_FILE)
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:200].lower()
     if start.startswith((b"<!doctype html", b"<html", b"<head", b"<body")):
         return "text/html"
     if declared.startswith("text/") and b"\0" not in head:
         return declared
     return ""
+
+
+def _zipped_type(body: bytes) -> str:
+    """An Office document by the parts that its format demands (ECMA-376); empty for any other or a damaged ZIP."""
+    try:
+        with ZipFile(BytesIO(body)) as archive:
+            names = set(archive.namelist())
+    except (BadZipFile, ValueError, NotImplementedError):
+        return ""
+    if "[Content_Types].xml" not in names:
+        return ""
+    folders = {name.partition("/")[0] for name in names}
+    return next((media_type for folder, media_type in _OFFICE_FOLDERS if folder in folders), "")
+
+
+def _compound_type(body: bytes) -> str:
+    """A Word or Excel document by the stream that its format demands (MS-DOC 2.1, MS-XLS 2.1); empty for others."""
+    return next((media_type for stream, media_type in _STREAMS if stream in body), "")

@@ -9,7 +9,7 @@ from scrapy import Request, Spider
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
-from models.codes import Outcome
+from models.codes import Candidacy, Outcome
 from models.evidence import Document
 from models.procurement import Parsed, Release
 from models.run import Problem, QueryResult
@@ -123,10 +123,14 @@ class PortalSpider(Spider):
         candidacy, _ = self.context.decide(release)
         if candidacy is None:
             return False
+        self.plan(release, candidacy)
+        return True
+
+    def plan(self, release: Release, candidacy: Candidacy) -> None:
+        """Plans the documents that a candidate links to; they are asked for when the walk has come to its end."""
         self._planned.extend(self.desk.plan(release, candidacy))
         for row in self.desk.known_of(release.contract_id):
             self._mark_known(row)
-        return True
 
     def document_requests(self) -> Iterator[Request]:
         """Requests of every planned document, once the walk has come to its end.
