@@ -13,33 +13,27 @@ from twisted.python.failure import Failure
 
 from models.codes import Candidacy, Outcome
 from models.ids import contract_id
-from models.procurement import DocumentLink, Release
+from models.procurement import Release
 from models.run import Query
-from pipeline.outcome import BLOCKING, Page, as_utf8, judge_json
+from pipeline.outcome import BLOCKING, Page, as_utf8
 from pipeline.parse import format_of
 from pipeline.parse.common import Misfit, required, text_of
-from pipeline.parse.pncp import OWNER, kind_at
-from pipeline.parse.pncp_fields import COUNTRY, ControlNumber, brasilia, read_number
-from pipeline.redact import redact
+from pipeline.parse.pncp import kind_at
+from pipeline.parse.pncp_fields import ControlNumber, brasilia, read_number
 from spiders.context import CrawlContext
 from spiders.failures import kind_of
-from spiders.platforms.base import ATTEMPT, PAGE_PRIORITY, content_type_of, said
+from spiders.platforms.base import ATTEMPT, PAGE_PRIORITY, said
 from spiders.platforms.search import Hit, SearchAnswer, SearchSpider
+from spiders.pncp_parts import BASE, Part, has_next, judge_part, link_of, rows_of
 
-BASE: Final = "https://pncp.gov.br"
 # Purchases, contracts and price registrations are searched apart: each list is sorted and capped on its own.
 GROUPS: Final = ("edital", "contrato", "ata")
-_SIZE: Final = 50
-# Sub-collections come in tens when the portal passes over the page size it was asked for.
-_DEFAULT_SIZE: Final = 10
 _MOST_PAGES: Final = 200
 # Items and contracts of one purchase that are followed further; large price registrations have thousands.
 _MOST_FOLLOWED: Final = 200
 _GONE: Final = "record_gone"
 # So many withdrawn records without one that came are no withdrawals.
 _MANY_GONE: Final = 3
-_UNREADABLE: Final = (".rar", ".7z", ".dwg", ".jpg", ".jpeg", ".png", ".mp4", ".mp3", ".p7s")
-_READABLE: Final = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".htm", ".html")
 _STRENGTH: Final = (Candidacy.TEXT, Candidacy.VENDOR, Candidacy.PROBE)
 
 
@@ -52,30 +46,6 @@ class _At:
     came: int = 0
     before: int = 0
     whole: bool = True
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One page of what belongs to a purchase or contract. `path` is below the body's own; `owner` is the process."""
-
-    kind: str
-    number: ControlNumber
-    path: str
-    owner: ControlNumber
-    hit: Hit
-    page: int = 1
-    before: str = ""
-
-    @property
-    def url(self) -> str:
-        query: dict[str, Any] = {"pagina": self.page, "tamanhoPagina": _SIZE}
-        if self.kind == "termos":
-            query[OWNER] = str(self.owner)
-        return f"{BASE}/api/pncp/v1/orgaos/{self.number.cnpj}/{self.path}?{urlencode(query)}"
-
-    @property
-    def role(self) -> str:
-        return "index" if self.kind == "arquivos" else "page"
 
 
 @dataclass
@@ -201,7 +171,7 @@ class PncpSpider(SearchSpider):
         if kind_at(response.url).name == "purchase":
             number = read_number(str(kind_at(response.url).process))
             self._purchases[str(number)] = _Purchase(number, hit)
-            yield self._part(_Part("itens", number, f"{_path(number)}/itens", number, hit))
+            yield self._part(Part("itens", number, f"{_path(number)}/itens", number, hit))
             return
         contract = read_number(hit.key)
         record = orjson.loads(as_utf8(response.body)[0])
@@ -237,10 +207,10 @@ class PncpSpider(SearchSpider):
             self.note("not_followed", f"{number}: results of {_MOST_FOLLOWED} of {len(purchase.items)} items asked for")
         for item in purchase.items[:_MOST_FOLLOWED]:
             path = f"{_path(number)}/itens/{item}/resultados"
-            yield self._part(_Part("resultados", number, path, number, hit))
+            yield self._part(Part("resultados", number, path, number, hit))
         contracts = f"contratos/contratacao/{number.year}/{number.sequence}"
-        yield self._part(_Part("contratos", number, contracts, number, hit))
-        yield self._part(_Part("arquivos", number, f"{_path(number)}/arquivos", number, hit))
+        yield self._part(Part("contratos", number, contracts, number, hit))
+        yield self._part(Part("arquivos", number, f"{_path(number)}/arquivos", number, hit))
 
     def _contract_parts(self, contract: ControlNumber, owner: ControlNumber, hit: Hit) -> Iterator[Request]:
         if str(contract) in self._contracts:
@@ -248,9 +218,9 @@ class PncpSpider(SearchSpider):
         self._contracts.add(str(contract))
         path = f"contratos/{contract.year}/{contract.sequence}"
         for kind in ("termos", "arquivos"):
-            yield self._part(_Part(kind, contract, f"{path}/{kind}", owner, hit))
+            yield self._part(Part(kind, contract, f"{path}/{kind}", owner, hit))
 
-    def _part(self, part: _Part, attempt: int = 1) -> Request:
+    def _part(self, part: Part, attempt: int = 1) -> Request:
         return self.ask(
             part.url,
             self.parse_part,
@@ -261,9 +231,9 @@ class PncpSpider(SearchSpider):
             cb_kwargs={"part": part},
         )
 
-    def parse_part(self, response: Response, part: _Part) -> Iterator[Request]:
+    def parse_part(self, response: Response, part: Part) -> Iterator[Request]:
         """Judges and reads a page of items, results, contracts, amendments or documents, and asks for what follows."""
-        page = _judge_part(response)
+        page = judge_part(response)
         digest = sha256(response.body).hexdigest()
         if page.kind == "malformed_json" and response.meta[ATTEMPT] == 1:
             self.note(page.kind, f"{page.detail}; asked again", digest)
@@ -279,7 +249,7 @@ class PncpSpider(SearchSpider):
         yield from self._part_lost(failure.request.cb_kwargs["part"], kind_of(failure.value), said(failure))
         yield from self.more_came()
 
-    def _part_lost(self, part: _Part, kind: str, detail: str, digest: str = "") -> Iterator[Request]:
+    def _part_lost(self, part: Part, kind: str, detail: str, digest: str = "") -> Iterator[Request]:
         where = f"{part.kind} of {part.number}: {detail}"
         if part.kind in ("arquivos", "termos") and kind not in BLOCKING and kind != "not_in_archive":
             self.note("part_lost", f"{kind}: {where}", digest)
@@ -288,9 +258,9 @@ class PncpSpider(SearchSpider):
         for request in self._after(part):
             yield self._sent(request)
 
-    def _read_part(self, part: _Part, page: Page, digest: str, url: str) -> Iterator[Request]:
+    def _read_part(self, part: Part, page: Page, digest: str, url: str) -> Iterator[Request]:
         value = orjson.loads(page.data)
-        rows = _rows(value)
+        rows = rows_of(value)
         if part.role == "page":
             card = self.context.card
             for _ in self.read(format_of(card).parse_page(page.data, card, digest, url)):
@@ -300,7 +270,7 @@ class PncpSpider(SearchSpider):
             yield from self._contracts_of(part, rows)
         if digest == part.before:
             self.note("pages_repeat", f"{url} holds what the page before held: it is not paged")
-        elif not _has_next(part, value, rows):
+        elif not has_next(part, value, rows):
             pass
         elif part.page >= _MOST_PAGES:
             self._lost(
@@ -311,17 +281,17 @@ class PncpSpider(SearchSpider):
             return
         yield from self._after(part)
 
-    def _take(self, part: _Part, rows: Sequence[Any]) -> None:
+    def _take(self, part: Part, rows: Sequence[Any]) -> None:
         if part.kind == "itens":
             purchase = self._purchases[str(part.number)]
             numbers = (row["numeroItem"] for row in rows if isinstance(row, dict) and row.get("temResultado") is True)
             purchase.items.extend(n for n in numbers if isinstance(n, int) and n not in purchase.items)
         elif part.kind == "arquivos" and (candidate := self._candidate(part.owner)):
             release, candidacy = candidate
-            links = tuple(link for row in rows if (link := _link(row)) is not None)
+            links = tuple(link for row in rows if (link := link_of(row)) is not None)
             self.plan(release.model_copy(update={"documents": links}), candidacy)
 
-    def _contracts_of(self, part: _Part, rows: Sequence[Any]) -> Iterator[Request]:
+    def _contracts_of(self, part: Part, rows: Sequence[Any]) -> Iterator[Request]:
         purchase = self._purchases[str(part.number)]
         for row in rows:
             try:
@@ -335,7 +305,7 @@ class PncpSpider(SearchSpider):
             if purchase.contracts <= _MOST_FOLLOWED:
                 yield from self._contract_parts(contract, part.owner, part.hit)
 
-    def _after(self, part: _Part) -> Iterator[Request]:
+    def _after(self, part: Part) -> Iterator[Request]:
         """What a part's last page was waited for with; also when it never came."""
         if part.kind == "itens":
             purchase = self._purchases[str(part.number)]
@@ -371,43 +341,3 @@ def _purchase_url(number: ControlNumber) -> str:
 
 def _path(number: ControlNumber) -> str:
     return f"compras/{number.year}/{number.sequence}"
-
-
-def _judge_part(response: Response) -> Page:
-    """An empty list is answered with 204, with 404 or with no bytes at all."""
-    body = response.body.strip()
-    if response.status == 204 or (response.status == 200 and not body):
-        return Page(data=b"[]")
-    page = judge_json(response.status, content_type_of(response), response.body)
-    if page.kind == "http_404" and not body.startswith(b"<"):
-        return Page(data=b"[]")
-    return page
-
-
-def _rows(value: Any) -> list[Any]:
-    """Rows of a list, or of an envelope: `data`, for documents also `Documentos` (Manual de Integração)."""
-    if isinstance(value, dict):
-        value = next((value[key] for key in ("data", "documentos", "Documentos") if key in value), [])
-    return value if isinstance(value, list) else []
-
-
-def _has_next(part: _Part, value: Any, rows: Sequence[Any]) -> bool:
-    pages = value.get("totalPaginas") if isinstance(value, dict) else None
-    if isinstance(pages, int):
-        return part.page < pages
-    return len(rows) >= _DEFAULT_SIZE and len(rows) % _DEFAULT_SIZE == 0
-
-
-def _link(row: Any) -> DocumentLink | None:
-    """A document in force. The portal serves all as bytes of no type, so the title's ending is what it tells."""
-    url = text_of(row, "url") or text_of(row, "uri")
-    if not url or row.get("statusAtivo") is False:
-        return None
-    title = text_of(row, "titulo")
-    ending = next((e for e in (*_READABLE, *_UNREADABLE) if title.lower().endswith(e)), "")
-    return DocumentLink(
-        url=url,
-        title=redact(title, COUNTRY),
-        document_type=text_of(row, "tipoDocumentoNome") or text_of(row, "tipoDocumentoDescricao"),
-        format=ending or "application/octet-stream",
-    )
