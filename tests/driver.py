@@ -62,12 +62,13 @@ class Walk:
 class StatusWord:
     """A record carrying one of the portal's own status words: `page` as the parser is given it, and what to read.
 
-    `key` is the key of the card's lifecycle map.
+    `key` is the key of the card's lifecycle map; `url` is where the record came from, for a parser that reads it.
     """
 
     key: str
     page: bytes
     lifecycle: Lifecycle
+    url: str = "https://portal.example/record"
 
 
 @dataclass(frozen=True)

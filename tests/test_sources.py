@@ -58,7 +58,7 @@ def test_every_status_word_is_read(source_id: str) -> None:
     for key, word in words.items():
         assert card.lifecycle[key] is word.lifecycle, key
         read = set()
-        for item in format_of(card).parse_page(word.page, card, "0" * 64, "https://portal.example/record"):
+        for item in format_of(card).parse_page(word.page, card, "0" * 64, word.url):
             if isinstance(item, Parsed):
                 read |= {item.release.status.lifecycle} | {c.status.lifecycle for c in item.release.children}
         assert word.lifecycle in read, key
