@@ -7,8 +7,11 @@ from itertools import permutations
 import pytest
 
 from models.codes import Basis, Candidacy, Lifecycle, Role, ValueKind
-from models.procurement import Child, Party, Place, Release, Status, Value
-from pipeline.build.merge import LARGEST, ReleaseRow, merge
+from models.procurement import Child, Identifier, Party, Place, Release, Status, Value
+from models.vendor import Match
+from pipeline.build.merge import LARGEST, Merged, ReleaseRow, merge
+from pipeline.build.rows import contract_rows
+from pipeline.parse.ocds_parties import opaque_id
 
 TENDER = Status(lifecycle=Lifecycle.TENDER, raw="active", basis=Basis.STATUS)
 ACTIVE = Status(lifecycle=Lifecycle.ACTIVE, raw="active", basis=Basis.STATUS)
@@ -224,3 +227,150 @@ def test_releases_of_two_processes_are_refused():
         merge([said("a", 1), said("b", 1, contract_id="c-2")])
     with pytest.raises(ValueError, match="exactly one process"):
         merge([])
+
+
+def obligated(amount: str, *, so_far: bool = False) -> Value:
+    value = money(amount, ValueKind.OBLIGATION, "USD")
+    return value.model_copy(update={"cumulative": so_far})
+
+
+def paid(name: str, day: int, amount: str, *, so_far: bool = False, source: str = "aa", **fields) -> ReleaseRow:
+    return said(name, day, source=source, children=(contract(value=obligated(amount, so_far=so_far)),), **fields)
+
+
+def test_a_stated_total_is_not_added_to_the_transactions_of_its_own_source():
+    rows = [paid("a", 1, "500", title="Base"), paid("b", 2, "250", title="Option"), paid("t", 3, "750", so_far=True)]
+    merged = merge(rows)
+    assert merged.children[0].child.value == obligated("750", so_far=True)
+    assert merged.notes == ()
+    # A newer total replaces the older one; a transaction after it does not make it larger.
+    later = [*rows, paid("t2", 4, "900", so_far=True), paid("c", 5, "100")]
+    assert merge(later).value == obligated("900", so_far=True)
+
+
+def test_totals_of_two_sources_are_compared_and_never_added():
+    rows = [paid("a", 1, "500"), paid("b", 2, "250.40"), paid("t", 9, "750", so_far=True, source="bb")]
+    merged = merge(rows)
+    assert merged.value == obligated("750", so_far=True)
+    assert merged.notes == (), "forty cents are a matter of rounding"
+    for order in permutations([*rows, paid("c", 20, "99.60")]):
+        merged = merge(order)
+        assert merged.value == obligated("750", so_far=True), "a stated total goes before a sum, though it is older"
+        assert merged.notes == ("bb tells of obligations of 750.00 for K1, aa of 850.00; the first counts",)
+
+
+def test_of_two_sources_of_transactions_the_newer_one_counts():
+    merged = merge([paid("a", 1, "500"), paid("b", 1, "500", source="bb"), paid("c", 2, "30", source="bb")])
+    assert merged.value == obligated("530")
+    assert merged.notes == ("bb tells of obligations of 530.00 for K1, aa of 500.00; the first counts",)
+
+
+def test_the_title_of_a_total_goes_before_those_of_transactions():
+    rows = [
+        paid("a", 1, "5", title="O&M"),
+        paid("t", 2, "9", so_far=True, title="Cameras"),
+        paid("b", 3, "1", title="X"),
+    ]
+    assert merge(rows).title == "Cameras"
+
+
+def test_a_stated_end_outlasts_dates_that_are_merely_computed():
+    def at(name: str, day: int, status: Status) -> ReleaseRow:
+        return said(name, day, status=status, children=(contract(status=status),))
+
+    ended = Status(lifecycle=Lifecycle.TERMINATED, raw="TERMINATE FOR CONVENIENCE", basis=Basis.EVENT)
+    goes_on = Status(lifecycle=Lifecycle.ACTIVE, raw="EXERCISE AN OPTION", basis=Basis.EVENT)
+    running = Status(lifecycle=Lifecycle.ACTIVE, basis=Basis.DATES)
+    over = Status(lifecycle=Lifecycle.COMPLETE, basis=Basis.DATES)
+    for rows, expected in (
+        ([at("a", 1, ended), at("b", 2, Status()), at("c", 3, running)], ended),
+        ([at("a", 1, ended), at("b", 2, goes_on), at("c", 3, running)], running),
+        ([at("a", 1, goes_on), at("b", 2, over)], over),
+        ([at("a", 1, running), at("b", 2, ended)], ended),
+    ):
+        merged = merge(rows)
+        assert (merged.status, merged.children[0].child.status) == (expected, expected)
+
+
+def firm(local_id: str, name: str, uei: str = "", role: Role = Role.SUPPLIER, country: str | None = None) -> Party:
+    numbers = (Identifier(scheme="US-UEI", id=uei),) if uei else ()
+    return Party(local_id=local_id, name=name, roles=(role,), identifiers=numbers, country=country)
+
+
+def both(first: tuple[Party, ...], second: tuple[Party, ...]):
+    def told(name: str, day: int, source: str, parties: tuple[Party, ...]) -> ReleaseRow:
+        ids = tuple(p.local_id for p in parties if Role.SUPPLIER in p.roles)
+        return said(name, day, source=source, parties=parties, children=(contract(supplier_ids=ids),))
+
+    return merge([told("a", 1, "aa", first), told("b", 2, "bb", second)])
+
+
+def test_one_supplier_under_two_spellings_of_two_sources_is_one_party():
+    by_number = both((firm("s1", "EXAMPLE VISION", "E1"),), (firm("s2", "EXAMPLE VISION SYSTEMS, INC.", "E1"),))
+    assert by_number.parties == (firm("s1", "EXAMPLE VISION SYSTEMS, INC.", "E1"),), "the newest name"
+    assert by_number.children[0].child.supplier_ids == ("s1",)
+    assert by_number.aliases == (("s2", "s1"),)
+    by_name = both((firm("supplier:X", "EXAMPLE VISION INC"),), (firm("uei:E1", "Example Vision, Inc.", "E1"),))
+    assert by_name.parties == (firm("uei:E1", "Example Vision, Inc.", "E1"),)
+    assert by_name.children[0].child.supplier_ids == ("uei:E1",)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        # Another number, another legal form, another role, another country: two parties.
+        (firm("s1", "EXAMPLE VISION INC", "E1"), firm("s2", "EXAMPLE VISION INC", "E2")),
+        (firm("s1", "EXAMPLE VISION INC"), firm("s2", "EXAMPLE VISION LLC")),
+        (firm("s1", "EXAMPLE VISION INC"), firm("s2", "EXAMPLE VISION INC", role=Role.BUYER)),
+        (firm("s1", "EXAMPLE VISION INC", country="US"), firm("s2", "EXAMPLE VISION INC", country="CA")),
+    ],
+)
+def test_what_may_be_two_organisations_stays_two(first: Party, second: Party):
+    assert both((first,), (second,)).parties == (first, second)
+
+
+def test_a_source_without_numbers_does_not_make_one_of_two_companies():
+    merged = both((firm("s1", "EXAMPLE INC", "E1"), firm("s2", "EXAMPLE INC", "E2")), (firm("s3", "EXAMPLE INC"),))
+    assert [p.local_id for p in merged.parties] == ["s1", "s2"]
+    same_owner = (Identifier(scheme="US-UEI-PARENT", id="E9"),)
+    one, other = (p.model_copy(update={"identifiers": same_owner}) for p in (firm("s1", "A INC"), firm("s2", "B INC")))
+    assert both((one,), (other,)).parties == (one, other), "two subsidiaries of one owner"
+
+
+def test_local_ids_of_one_source_are_left_alone():
+    parties = (firm("s1", "EXAMPLE INC"), firm("s2", "EXAMPLE INC"))
+    assert merge([said("a", 1, parties=parties)]).parties == parties
+
+
+def test_a_name_that_one_source_takes_for_a_persons_is_kept_by_none():
+    name = "JANE ROE FICTIONAL TAILORING"
+    person = Party(local_id=opaque_id(name), name="", roles=(Role.SUPPLIER,), natural_person=True)
+    merged = both((firm(f"supplier:{name}", name),), (person,))
+    assert merged.parties == (person,)
+    assert merged.children[0].child.supplier_ids == (person.local_id,)
+
+
+def match(name: str, vendor_id: str | None, score: float) -> Match:
+    return Match(name=name, vendor_id=vendor_id, score=score, method="exact_name", why="", named=vendor_id is not None)
+
+
+def party_row(merged: Merged, matches: dict[str, Match]):
+    (row,) = (row for table, row in contract_rows(merged, [], matches, []) if table == "party")
+    return row
+
+
+def test_a_party_is_matched_by_any_of_its_spellings():
+    merged = both((firm("s1", "EXAMPLE VISION", "E1"),), (firm("s2", "EXAMPLE VISION SYSTEMS, INC.", "E1"),))
+    for second, expected in (
+        (match("b", "vision", 0.95), ("vision", True)),
+        (match("b", None, 0.0), (None, False)),
+    ):
+        (row,) = (
+            r
+            for table, r in contract_rows(merged, [], {"s1": match("a", None, 0.0), "s2": second}, [])
+            if table == "party"
+        )
+        assert (row["vendor_id"], row["named"]) == expected
+    row = party_row(merged, {"s1": match("a", "other", 0.9), "s2": match("b", "vision", 0.95)})
+    assert (row["vendor_id"], row["named"]) == ("vision", False)
+    assert row["named_why"] == "its names in several sources lead to different vendors: other, vision"

@@ -1,7 +1,10 @@
-"""Merges what was said of one contracting process, over releases and sources, into one contract. Pure."""
+"""Merges what was said of one contracting process, over releases and sources, into one contract. Pure.
+
+What is told by several sources is never added up: one total is chosen, and a note says what the others tell.
+"""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -9,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from models.codes import Basis, Candidacy, Lifecycle, Role, ValueKind
 from models.procurement import Child, Party, Place, Release, Status, Value
+from pipeline.build.same_party import same_parties
 
 _T = TypeVar("_T")
 # Above it an amount is a slip of the keyboard; sums below it fit the columns.
@@ -16,6 +20,10 @@ LARGEST: Final = Decimal(10) ** 24
 _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _CANDIDACIES: Final = (Candidacy.TEXT, Candidacy.VENDOR, Candidacy.PROBE)
 _DIGITS: Final = re.compile(r"(\d+)")
+# Sources that round to whole units do not disagree.
+_ROUNDING: Final = Decimal(1)
+# Ends and halts that a source states outlast what is merely computed from dates.
+_LASTING: Final = frozenset({Lifecycle.CANCELLED, Lifecycle.TERMINATED, Lifecycle.COMPLETE, Lifecycle.SUSPENDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,8 @@ class SourceOf:
 class Merged:
     """A contracting process as last known. `place` is the newest release's; `notes` say what could not be merged.
 
-    `published_on` is the day of the first dated release, `updated_on` of the last.
+    `published_on` is the day of the first dated release, `updated_on` of the last. `aliases` are pairs of a local id
+    that another source gives a party and the party's own.
     """
 
     contract_id: str
@@ -75,6 +84,7 @@ class Merged:
     parties: tuple[Party, ...]
     sources: tuple[SourceOf, ...]
     notes: tuple[str, ...]
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 def merge(rows: Sequence[ReleaseRow]) -> Merged:
@@ -88,7 +98,8 @@ def merge(rows: Sequence[ReleaseRow]) -> Merged:
         raise ValueError("merge takes the releases of exactly one process")
     newest = releases[-1]
     said = [row.release for row in reversed(releases)]
-    children = _children(releases, notes)
+    aliases = same_parties(said)
+    children = _children(releases, aliases, notes)
     days = [day for row in releases if (day := row.release.published_on)]
     return Merged(
         contract_id=newest.release.contract_id,
@@ -111,9 +122,10 @@ def merge(rows: Sequence[ReleaseRow]) -> Merged:
         releases=releases,
         place=newest.place,
         children=children,
-        parties=_parties(said, children),
+        parties=_parties(said, children, aliases),
         sources=_sources(releases),
         notes=tuple(notes),
+        aliases=tuple(sorted(aliases.items())),
     )
 
 
@@ -165,9 +177,18 @@ def _first(newest_first: Iterable[Any], field: Callable[[Any], _T]) -> _T | None
 
 
 def _status(newest_first: Iterable[Status]) -> Status:
-    """The newest that says a lifecycle or quotes a word, be it one we do not know; else the newest."""
+    """The newest that says a lifecycle or quotes a word, be it one we do not know; else the newest.
+
+    One that rests on dates alone gives way to the last word that was stated before it, when that was an end: dates
+    of a contract that was terminated may go on saying that it runs.
+    """
     statuses = list(newest_first)
-    return next((s for s in statuses if s.raw is not None or s.lifecycle is not Lifecycle.UNKNOWN), statuses[0])
+    found = next((s for s in statuses if s.raw is not None or s.lifecycle is not Lifecycle.UNKNOWN), statuses[0])
+    if found.raw is None and found.basis is Basis.DATES:
+        stated = next((s for s in statuses if s.raw is not None), None)
+        if stated is not None and stated.lifecycle in _LASTING:
+            return stated
+    return found
 
 
 def _buyer(release: Release) -> str | None:
@@ -183,20 +204,30 @@ def _candidacy(releases: Sequence[ReleaseRow]) -> Candidacy | None:
     return next((c for c in _CANDIDACIES if c in found), None)
 
 
-def _children(releases: Sequence[ReleaseRow], notes: list[str]) -> tuple[MergedChild, ...]:
-    history: dict[tuple[str, str], list[Child]] = {}
+@dataclass(frozen=True, slots=True)
+class _Version:
+    """An award or contract as one release of a source has it."""
+
+    source_id: str
+    child: Child
+
+
+def _children(releases: Sequence[ReleaseRow], aliases: Mapping[str, str], notes: list[str]) -> tuple[MergedChild, ...]:
+    history: dict[tuple[str, str], list[_Version]] = {}
     spoken: dict[tuple[str, str], set[str]] = {}
     for row in releases:
         for child in row.release.children:
             key = (child.kind, child.native_id)
-            history.setdefault(key, []).append(child)
+            history.setdefault(key, []).append(_Version(row.release.source_id, child))
             spoken.setdefault(key, set()).add(row.release.release_id)
-    merged = {key: _child(versions, notes) for key, versions in sorted(history.items())}
+    merged = {key: _child(versions, aliases, notes) for key, versions in sorted(history.items())}
     return tuple(MergedChild(_with_award_suppliers(child, merged), len(spoken[key])) for key, child in merged.items())
 
 
-def _child(oldest_first: Sequence[Child], notes: list[str]) -> Child:
-    said = list(reversed(oldest_first))
+def _child(oldest_first: Sequence[_Version], aliases: Mapping[str, str], notes: list[str]) -> Child:
+    said = [version.child for version in reversed(oldest_first)]
+    values = [(v.source_id, v.child.value) for v in reversed(oldest_first) if v.child.value]
+    suppliers = _first(said, lambda c: c.supplier_ids) or ()
     status = _status(c.status for c in said)
     ends_on = _first(said, lambda c: c.ends_on)
     if status.lifecycle is Lifecycle.UNKNOWN and status.raw is None:
@@ -211,32 +242,57 @@ def _child(oldest_first: Sequence[Child], notes: list[str]) -> Child:
         signed_on=_first(said, lambda c: c.signed_on),
         starts_on=_first(said, lambda c: c.starts_on),
         ends_on=ends_on,
-        value=_child_value([c.value for c in said if c.value], said[0].native_id, notes),
-        supplier_ids=_first(said, lambda c: c.supplier_ids) or (),
+        value=_child_value(values, said[0].native_id, notes),
+        supplier_ids=tuple(dict.fromkeys(aliases.get(local_id, local_id) for local_id in suppliers)),
     )
 
 
 def _title(newest_first: Sequence[Release]) -> str:
-    """The newest title; of transactions the first one's: a modification says what it changes, not what is bought."""
-    transactions = any(
-        child.value is not None and child.value.kind is ValueKind.OBLIGATION
-        for release in newest_first
-        for child in release.children
-    )
-    return _first(reversed(newest_first) if transactions else newest_first, lambda r: r.title) or ""
+    """The newest title; of transactions the first one's: a modification says what it changes, not what is bought.
+
+    A release that tells of all transactions so far has the award's own title, and goes before them.
+    """
+    values = [(r, c.value) for r in newest_first for c in r.children if c.value]
+    obligations = [(r, v) for r, v in values if v.kind is ValueKind.OBLIGATION]
+    whole = _first((r for r, v in obligations if v.cumulative), lambda r: r.title)
+    return whole or _first(reversed(newest_first) if obligations else newest_first, lambda r: r.title) or ""
 
 
-def _child_value(newest_first: Sequence[Value], native_id: str, notes: list[str]) -> Value | None:
+def _child_value(newest_first: Sequence[tuple[str, Value]], native_id: str, notes: list[str]) -> Value | None:
+    """The newest value; of obligations the newest total that a source states, else the sum of one source's.
+
+    Totals of two sources tell of the same money: they are compared and never added.
+    """
     if not newest_first:
         return None
-    newest = newest_first[0]
+    newest = newest_first[0][1]
     if newest.kind is not ValueKind.OBLIGATION:
         return newest
-    amounts = [v for v in newest_first if v.kind is ValueKind.OBLIGATION]
-    if len({v.currency for v in amounts}) > 1:
+    amounts = [(source_id, v) for source_id, v in newest_first if v.kind is ValueKind.OBLIGATION]
+    if len({v.currency for _, v in amounts}) > 1:
         notes.append(f"the obligations of {native_id} are in several currencies and were not added")
         return None
-    return newest.model_copy(update={"amount": sum((v.amount for v in amounts), Decimal(0))})
+    by_source: dict[str, list[Value]] = {}
+    for source_id, value in amounts:
+        by_source.setdefault(source_id, []).append(value)
+    totals = {source_id: _total(values) for source_id, values in by_source.items()}
+    # The sources stand in the order of their newest values.
+    stated = next((source_id for source_id, v in amounts if v.cumulative), None)
+    chosen = stated or next(iter(totals))
+    total = totals[chosen]
+    others = {s: t for s, t in totals.items() if abs(t.amount - total.amount) >= _ROUNDING}
+    if others:
+        told = ", ".join(f"{source_id} of {one.amount:,.2f}" for source_id, one in sorted(others.items()))
+        notes.append(f"{chosen} tells of obligations of {total.amount:,.2f} for {native_id}, {told}; the first counts")
+    return total
+
+
+def _total(newest_first: Sequence[Value]) -> Value:
+    """What one source says was obligated in all: its newest total, else the sum of its transactions."""
+    stated = next((v for v in newest_first if v.cumulative), None)
+    if stated is not None:
+        return stated
+    return newest_first[0].model_copy(update={"amount": sum((v.amount for v in newest_first), Decimal(0))})
 
 
 def _with_award_suppliers(child: Child, merged: dict[tuple[str, str], Child]) -> Child:
@@ -267,12 +323,15 @@ def _contract_value(children: Sequence[Child], estimate: Value | None) -> Value 
     return values[0].model_copy(update={"amount": sum((v.amount for v in values), Decimal(0))})
 
 
-def _parties(newest_first: Sequence[Release], children: Sequence[MergedChild]) -> tuple[Party, ...]:
+def _parties(
+    newest_first: Sequence[Release], children: Sequence[MergedChild], aliases: Mapping[str, str]
+) -> tuple[Party, ...]:
     versions: dict[str, list[Party]] = {}
     for release in newest_first:
         for party in release.parties:
-            versions.setdefault(party.local_id, []).append(party)
-    merged = {local_id: _party(said) for local_id, said in versions.items()}
+            local_id = aliases.get(party.local_id, party.local_id)
+            versions.setdefault(local_id, []).append(party)
+    merged = {local_id: _party(local_id, said) for local_id, said in versions.items()}
     for child in children:
         for local_id in child.child.supplier_ids:
             if local_id not in merged:
@@ -281,10 +340,10 @@ def _parties(newest_first: Sequence[Release], children: Sequence[MergedChild]) -
     return tuple(merged[local_id] for local_id in sorted(merged))
 
 
-def _party(said: Sequence[Party]) -> Party:
+def _party(local_id: str, said: Sequence[Party]) -> Party:
     person = any(p.natural_person for p in said)
     return Party(
-        local_id=said[0].local_id,
+        local_id=local_id,
         # Once taken for a person, never named: hiding a firm harms less than naming a person.
         name="" if person else _first(said, lambda p: p.name) or "",
         roles=_first(said, lambda p: p.roles) or (),

@@ -131,7 +131,7 @@ def contract_rows(
     for number in identifiers_of(row.release for row in merged.releases):
         yield "contract_identifier", {"contract_id": merged.contract_id, "scheme": number.scheme, "id": number.id}
     for party in merged.parties:
-        yield "party", _party_row(merged.contract_id, party, matches.get(party.local_id))
+        yield "party", _party_row(merged.contract_id, party, _match_of(party, merged.aliases, matches))
     for item in merged.children:
         yield from _child_rows(merged.contract_id, item.child, item.releases)
     if assessments:
@@ -201,6 +201,21 @@ def value_columns(value: Value | None) -> Row:
         "value_currency": value.currency,
         "value_kind": value.kind,
     }
+
+
+def _match_of(party: Party, aliases: Sequence[tuple[str, str]], matches: Mapping[str, Match]) -> Match | None:
+    """The match of a party by any of the local ids that sources give it: one that names a vendor, then the surest.
+
+    A party whose names lead to different vendors is named as none of them.
+    """
+    ids = (party.local_id, *(other for other, kept in aliases if kept == party.local_id))
+    found = [matches[local_id] for local_id in ids if local_id in matches]
+    best = max(found, key=lambda m: (m.vendor_id is not None, m.named, m.score), default=None)
+    vendors = sorted({m.vendor_id for m in found if m.vendor_id})
+    if best is None or len(vendors) < 2:
+        return best
+    why = f"its names in several sources lead to different vendors: {', '.join(vendors)}"
+    return best.model_copy(update={"named": False, "named_why": why})
 
 
 def _party_row(contract_id: str, party: Party, match: Match | None) -> Row:
