@@ -341,5 +341,5 @@ COMMENT ON MACRO stage_of IS 'The stage and its basis for a lifecycle and its da
 COMMENT ON MACRO stage_rank IS 'Order of stages, the most alive first.';
 COMMENT ON MACRO text_outweighs IS 'Whether words in a text or document count rather than the portal''s status.';
 COMMENT ON MACRO shown_name IS 'A party''s name as an output may show it.';
-COMMENT ON MACRO TABLE child_stage_at IS 'The stage of every award and contract as of a day, from lifecycles as last known; superseded: an award that a contract rests on.';
+COMMENT ON MACRO TABLE child_stage_at IS 'The stage of every award and contract as of a day, from lifecycles as last known; superseded: an award that a contract rests on, a lot that one of them is about, or a lot of a process that is suspended, cancelled or terminated itself.';
 COMMENT ON MACRO TABLE contract_stage_at IS 'The stage of every process as of a day, from lifecycles as last known.';

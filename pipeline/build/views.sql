@@ -35,7 +35,7 @@ CREATE MACRO child_stage_at(as_of) AS TABLE
             ) OR k.kind = 'lot' AND EXISTS (
                 SELECT 1 FROM child AS o
                 WHERE o.contract_id = k.contract_id AND o.kind <> 'lot' AND list_contains(o.lots, k.native_id)
-            ) AS superseded,
+            ) OR k.kind = 'lot' AND c.lifecycle IN ('suspended', 'cancelled', 'terminated') AS superseded,
             CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
                  THEN a.lifecycle ELSE k.lifecycle END AS lifecycle,
             CASE WHEN text_outweighs(k.lifecycle, a.lifecycle, a.lifecycle_basis)
