@@ -347,7 +347,8 @@ def test_files_are_lists_envelopes_records_and_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("head", "said"), [(b" ", "is empty"), (b"<html>", "a page of markup"), (b"a;b\n", "is not PNCP's JSON")]
+    ("head", "said"),
+    [(b" ", "is empty"), (b"<html>", "a page of markup"), (b"a;b\n", "does not hold records of PNCP as JSON")],
 )
 def test_a_file_of_another_kind_is_refused(head: bytes, said: str) -> None:
     with pytest.raises(BadData, match=said):

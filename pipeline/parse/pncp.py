@@ -19,8 +19,8 @@ from models.run import Problem
 from models.source import SourceCard
 from pipeline.outcome import as_utf8
 from pipeline.parse.common import Misfit, Notes, rejected
+from pipeline.parse.json_records import check_json_head, stream_records
 from pipeline.parse.pncp_fields import ControlNumber
-from pipeline.parse.pncp_file import check_head, stream_records
 from pipeline.parse.pncp_known import KNOWN
 from pipeline.parse.pncp_records import Reader, read_contract, read_item, read_purchase, read_result, read_term
 from pipeline.redact import redact
@@ -65,6 +65,11 @@ class Kind:
     name: str = ""
     process: str | None = None
     contract: str | None = None
+
+
+def check_head(head: bytes, name: str) -> None:
+    """Raises BadData for a file that cannot hold records of PNCP."""
+    check_json_head(head, name, "records of PNCP")
 
 
 def kind_at(url: str) -> Kind:
@@ -115,7 +120,7 @@ def parse_file(
 
     Records are told apart by their fields; items and amendments cannot be placed there and are rejected.
     """
-    for pointer, record in stream_records(open_stream, sha256):
+    for pointer, record in stream_records(open_stream, sha256, "data"):
         if isinstance(record, Problem):
             yield record
         else:

@@ -36,6 +36,8 @@ from pipeline.redact import redact
 from pipeline.values import read_amount, read_day, read_moment
 
 _COUNTRY: Final = "US"
+_MARK: Final = b"\xef\xbb\xbf"
+_HEAD: Final = 4096
 _MAX_LINE: Final = 64 << 20
 # Top-level fields of a contract and of an indefinite delivery vehicle that the API's contracts name.
 _KNOWN: Final = frozenset(
@@ -80,7 +82,7 @@ def _error_of(value: Any) -> str:
 
 def check_head(head: bytes, name: str) -> None:
     """Raises BadData, with how to mend it, for a file that cannot be awards as JSON."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:64]
+    start = head.removeprefix(_MARK).lstrip()[:64]
     if not start:
         raise BadData(f"{name} is empty; there is nothing to ingest.")
     if not start.startswith((b"{", b"[")):
@@ -108,23 +110,31 @@ def parse_file(
     glance: Callable[[bytes], bool] | None,
 ) -> Iterator[Parsed | Problem]:
     """Releases of one answer, of a list of them or of lines; memory does not grow with the file."""
+    with open_stream() as stream:
+        marked = stream.read(len(_MARK)) == _MARK
+
+    def opened() -> IO[bytes]:
+        stream = open_stream()
+        if marked:
+            stream.read(len(_MARK))
+        return stream
+
     try:
-        if _is_lines(open_stream):
-            yield from _lines(open_stream, card, sha256)
+        if _is_lines(opened):
+            yield from _lines(opened, card, sha256)
             return
-        with open_stream() as stream:
-            head = stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
-        listed = head.startswith(b"[")
-        with open_stream() as stream:
+        with opened() as stream:
+            listed = stream.read(_HEAD).lstrip().startswith(b"[")
+        with opened() as stream:
             for index, value in enumerate(ijson.items(stream, "item" if listed else "", use_float=True)):
                 yield from _answer(value, card, sha256, f"/{index}" if listed else "")
     except (ijson.JSONError, UnicodeDecodeError) as error:
         yield Problem(kind="malformed_json", detail=f"{error}; what follows was not read", payload_sha256=sha256)
 
 
-def _is_lines(open_stream: Callable[[], IO[bytes]]) -> bool:
+def _is_lines(opened: Callable[[], IO[bytes]]) -> bool:
     """True when the first line is a whole object of its own and another line follows."""
-    with open_stream() as stream:
+    with opened() as stream:
         first, second = stream.readline(_MAX_LINE), stream.readline(_MAX_LINE)
     if not second.strip():
         return False
@@ -134,8 +144,8 @@ def _is_lines(open_stream: Callable[[], IO[bytes]]) -> bool:
         return False
 
 
-def _lines(open_stream: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:
-    with open_stream() as stream:
+def _lines(opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:
+    with opened() as stream:
         for number in itertools.count(1):
             line = stream.readline(_MAX_LINE)
             if not line:
