@@ -76,6 +76,7 @@ class SearchSpider(PortalSpider):
         self._waiting = deque(context.queries)
         self._asked: set[str] = set()
         self._found_by: dict[str, set[str]] = {}
+        self._missed: dict[str, str] = {}
         self._open = 0
 
     @abstractmethod
@@ -210,6 +211,9 @@ class SearchSpider(PortalSpider):
         self.logger.info("page %d of %s for %s: %d finds", walk.pages, self.name, query.term, walk.received)
         for hit in answer.hits:
             self._found_by.setdefault(hit.key, set()).add(query.query_id)
+            if kind := self._missed.get(hit.key):
+                # Another query found it before, and its record did not come.
+                self._close(query, Outcome.PARTIAL, f"{hit.key}: {kind}")
             if hit.url is not None and hit.key not in self._asked:
                 self._asked.add(hit.key)
                 yield self._sent(self.detail_request(hit))
@@ -264,6 +268,7 @@ class SearchSpider(PortalSpider):
     def _lost(self, hit: Hit, kind: str, detail: str, digest: str = "") -> None:
         """A record did not come: every query that found it is to be asked again."""
         self.fail(kind, f"{hit.key}: {detail}", digest)
+        self._missed[hit.key] = kind
         for query_id in self._found_by.get(hit.key, ()):
             self._close(self._walks[query_id].query, Outcome.PARTIAL, f"{hit.key}: {kind}")
 
