@@ -136,7 +136,7 @@ def _is_lines(opened: Callable[[], IO[bytes]]) -> bool:
     """True when the first line is a whole object of its own and another line follows."""
     with opened() as stream:
         first, second = stream.readline(_MAX_LINE), stream.readline(_MAX_LINE)
-    if not second.strip():
+    if not second:
         return False
     try:
         return isinstance(orjson.loads(first), dict)
