@@ -368,8 +368,7 @@ def test_what_is_new_is_kept_and_noted() -> None:
     [
         (lambda one, two: json.dumps(one, indent=1), [""]),
         (lambda one, two: json.dumps([one, two]), ["/0", "/1"]),
-        (lambda one, two: f"{json.dumps(one)}\n\n{json.dumps(two)}\n", ["line=1", "line=3"]),
-        (lambda one, two: "\ufeff" + json.dumps([one, two], indent=2), ["/0", "/1"]),
+        (lambda one, two: f"{json.dumps(one)}\n{json.dumps(two)}\n", ["line=1", "line=2"]),
     ],
 )
 def test_a_file_is_one_award_a_list_or_lines(layout: Any, pointers: list[str]) -> None:
@@ -381,6 +380,18 @@ def test_a_file_is_one_award_a_list_or_lines(layout: Any, pointers: list[str]) -
         (pointer, release(made)) for pointer, made in zip(pointers, (one, two), strict=False)
     ]
     assert len(items) == len(pointers)
+
+
+def test_transactions_are_read_from_files_too() -> None:
+    answer = history(transaction("P1", "0", None), transaction("P1", "P00001", "K"))
+    for data, pointers in (
+        (answer, ["/results/0", "/results/1"]),
+        (answer + b"\n" + json.dumps(award("P1")).encode(), ["line=1;at=/results/0", "line=1;at=/results/1", "line=2"]),
+        (b"[" + answer + b"]", ["/0/results/0", "/0/results/1"]),
+    ):
+        items = list(usaspending.parse_file(lambda data=data: io.BytesIO(data), CARD, SHA, "", None))
+        assert [i.place.pointer for i in items if isinstance(i, Parsed)] == pointers
+        assert {i.release.native_id for i in items if isinstance(i, Parsed)} == {award_id("P1")}
 
 
 def test_a_file_that_is_no_json_is_refused_and_one_cut_short_is_told() -> None:

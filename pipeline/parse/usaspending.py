@@ -5,12 +5,10 @@ meanings: awards/award_id.md and transactions.md of the API contracts (github.co
 usaspending-api). Officers, addresses and numbers of persons are never mapped.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from typing import IO, Any, Final
 
-import ijson
 import orjson
 
 from models.codes import Basis, Lifecycle, ValueKind
@@ -28,17 +26,16 @@ from models.procurement import (
 )
 from models.run import Problem
 from models.source import SourceCard
-from pipeline.errors import BadData
 from pipeline.outcome import as_utf8
 from pipeline.parse.common import Misfit, Notes, rejected, required, text_of
+from pipeline.parse.json_records import check_json_head, stream_records
 from pipeline.parse.usaspending_parties import read_parties
 from pipeline.redact import redact
 from pipeline.values import read_amount, read_day, read_moment
 
 _COUNTRY: Final = "US"
-_MARK: Final = b"\xef\xbb\xbf"
-_HEAD: Final = 4096
-_MAX_LINE: Final = 64 << 20
+# The key under which an answer holds its list.
+_LIST: Final = "results"
 # Top-level fields of a contract and of an indefinite delivery vehicle that the API's contracts name.
 _KNOWN: Final = frozenset(
     {
@@ -74,7 +71,7 @@ def error_said(data: bytes) -> str:
 
 
 def _error_of(value: Any) -> str:
-    if not isinstance(value, dict) or "results" in value or "generated_unique_award_id" in value:
+    if not isinstance(value, dict) or _LIST in value or "generated_unique_award_id" in value:
         return ""
     words = value.get("detail") or value.get("messages") or ""
     return redact(str(words)[:200])
@@ -82,14 +79,7 @@ def _error_of(value: Any) -> str:
 
 def check_head(head: bytes, name: str) -> None:
     """Raises BadData, with how to mend it, for a file that cannot be awards as JSON."""
-    start = head.removeprefix(_MARK).lstrip()[:64]
-    if not start:
-        raise BadData(f"{name} is empty; there is nothing to ingest.")
-    if not start.startswith((b"{", b"[")):
-        raise BadData(
-            f"{name} is not JSON of USAspending's awards (it starts with {start[:20]!r}); "
-            "for a spreadsheet name its columns card with --columns."
-        )
+    check_json_head(head, name, "awards of USAspending")
 
 
 def parse_page(data: bytes, card: SourceCard, sha256: str, url: str) -> Iterator[Parsed | Problem]:
@@ -110,62 +100,21 @@ def parse_file(
     glance: Callable[[bytes], bool] | None,
 ) -> Iterator[Parsed | Problem]:
     """Releases of one answer, of a list of them or of lines; memory does not grow with the file."""
-    with open_stream() as stream:
-        marked = stream.read(len(_MARK)) == _MARK
-
-    def opened() -> IO[bytes]:
-        stream = open_stream()
-        if marked:
-            stream.read(len(_MARK))
-        return stream
-
-    try:
-        if _is_lines(opened):
-            yield from _lines(opened, card, sha256)
-            return
-        with opened() as stream:
-            listed = stream.read(_HEAD).lstrip().startswith(b"[")
-        with opened() as stream:
-            for index, value in enumerate(ijson.items(stream, "item" if listed else "", use_float=True)):
-                yield from _answer(value, card, sha256, f"/{index}" if listed else "")
-    except (ijson.JSONError, UnicodeDecodeError) as error:
-        yield Problem(kind="malformed_json", detail=f"{error}; what follows was not read", payload_sha256=sha256)
-
-
-def _is_lines(opened: Callable[[], IO[bytes]]) -> bool:
-    """True when the first line is a whole object of its own and another line follows."""
-    with opened() as stream:
-        first, second = stream.readline(_MAX_LINE), stream.readline(_MAX_LINE)
-    if not second:
-        return False
-    try:
-        return isinstance(orjson.loads(first), dict)
-    except orjson.JSONDecodeError:
-        return False
-
-
-def _lines(opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:
-    with opened() as stream:
-        for number in itertools.count(1):
-            line = stream.readline(_MAX_LINE)
-            if not line:
-                return
-            if not line.strip():
-                continue
-            try:
-                value = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                yield Problem(kind="malformed_json", detail=str(error), payload_sha256=sha256, pointer=f"line={number}")
-                continue
-            yield from _answer(value, card, sha256, f"line={number}")
+    for pointer, value in stream_records(open_stream, sha256, _LIST):
+        if isinstance(value, Problem):
+            yield value
+        elif f"/{_LIST}/" in pointer:
+            yield from _record(_transaction, value, card, Place(payload_sha256=sha256, pointer=pointer))
+        else:
+            yield from _answer(value, card, sha256, pointer)
 
 
 def _answer(value: Any, card: SourceCard, sha256: str, pointer: str) -> Iterator[Parsed | Problem]:
-    if isinstance(value, dict) and isinstance(value.get("results"), list):
-        for index, one in enumerate(value["results"]):
-            below = f"/results/{index}"
-            at = f"{pointer};at={below}" if pointer.startswith("line=") else pointer + below
-            yield from _record(_transaction, one, card, Place(payload_sha256=sha256, pointer=at))
+    """An award, or a list of transactions at a JSON pointer."""
+    if isinstance(value, dict) and isinstance(value.get(_LIST), list):
+        for index, one in enumerate(value[_LIST]):
+            place = Place(payload_sha256=sha256, pointer=f"{pointer}/{_LIST}/{index}")
+            yield from _record(_transaction, one, card, place)
         return
     yield from _record(_award, value, card, Place(payload_sha256=sha256, pointer=pointer))
 
