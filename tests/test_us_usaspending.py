@@ -16,11 +16,13 @@ from models.ids import contract_id
 from models.procurement import Classification, Identifier, Parsed, Party, Release, Status, Value
 from models.run import Problem
 from models.source import SourceCard
+from pipeline.archive import RunInfo, RunWriter
 from pipeline.cards import load_columns_card, load_source_card
 from pipeline.errors import BadData
 from pipeline.parse import usaspending
 from pipeline.parse.columns import parse_rows
-from pipeline.store import DATA
+from pipeline.store import DATA, Store
+from spiders.context import ROLE
 from tests import driver
 from tests.answers.us_usaspending import (
     AWARDS,
@@ -494,6 +496,38 @@ def test_one_award_of_two_sources_is_one_contract_with_two_evidences(tmp_path: P
         "JOIN child_supplier s USING (child_id) JOIN contract_stage t ON t.contract_id = k.contract_id",
     ) == [{"native_id": "97EXF00000001", "amount": "750000.5000", "local_id": "uei:EXAMPLE00001", "stage": "ended"}]
     assert "us_usaspending tells of obligations of 750,000.50 for 97EXF00000001, us_cbp_ice of 600,000.50" in built.err
+
+
+def test_a_crawl_is_replayed_through_scrapy_into_the_database(tmp_path: Path) -> None:
+    face = award("97EXF00000001", description="FACIAL RECOGNITION LICENSES")
+    key = award_id("97EXF00000001")
+    answer = portal(
+        {(False, 1): Reply(found(key, award_id("97EXF00000002")))},
+        {key: record(face), award_id("97EXF00000002"): record(award("97EXF00000002"))},
+        {key: Reply(history(transaction("97EXF00000001", "0", None, federal_action_obligation=750000.5)))},
+    )
+    asked_for = (query("facial recognition"), query("Example Vision", kind="supplier"))
+    arguments = {
+        "since": driver.SINCE.isoformat(),
+        "until": driver.NOW.isoformat(),
+        "card": CARD.model_dump(mode="json"),
+        "queries": [one.model_dump(mode="json") for one in asked_for],
+    }
+    writer = RunWriter(Store(tmp_path / "first"), RunInfo("20261123T020000Z", CARD.id, "crawl", driver.NOW, arguments))
+    for request in drive(make_spider(tmp_path / "walk", CARD, asked_for), answer):
+        writer.write_response(
+            url=request.url, requested_url=request.url, role=request.meta[ROLE], method=request.method,
+            request_headers=[], request_body=request.body, status=200, headers=[("Content-Type", "application/json")],
+            body=answer(request).body or b"", fetched_at=driver.NOW,
+        )  # fmt: skip
+    store = tmp_path / "store"
+    ran = unveil("crawl", "--replay", writer.seal(), "--json", store=store)
+    assert (ran.code, ran.data["outcome"], ran.data["records"], ran.data["candidates"]) == (0, "complete", 3, 1), ran
+    assert unveil("build", store=store).code == 0
+    assert rows_of(store, "SELECT native_id, value_amount::VARCHAR AS amount, releases FROM contract") == [
+        {"native_id": key, "amount": "750000.5000", "releases": 2}
+    ]
+    assert rows_of(store, "SELECT count(*)::INT AS n FROM problem") == [{"n": 0}]
 
 
 def test_a_real_spreadsheet_and_an_award_of_it_are_counted_once(real: Path, tmp_path: Path) -> None:
