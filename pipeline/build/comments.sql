@@ -189,14 +189,14 @@ COMMENT ON COLUMN child.lifecycle_basis IS 'What lifecycle rests on: status, dat
 COMMENT ON COLUMN child.signed_on IS 'Day of signature, or of the decision for an award.';
 COMMENT ON COLUMN child.starts_on IS 'First day of the period.';
 COMMENT ON COLUMN child.ends_on IS 'Last day of the period.';
-COMMENT ON COLUMN child.value_amount IS 'The newest release''s amount; obligations are added over the distinct releases.';
+COMMENT ON COLUMN child.value_amount IS 'The newest release''s amount. Of obligations the newest total that a source states, else the sum of its distinct transactions; those of several sources are never added.';
 COMMENT ON COLUMN child.value_currency IS 'ISO 4217 code; NULL where the source names none.';
 COMMENT ON COLUMN child.value_kind IS 'estimate, award, contract, framework_ceiling, call_off, amendment or obligation; amounts add only within one kind and one currency.';
 COMMENT ON COLUMN child.releases IS 'Distinct releases that speak of it: its transactions.';
 
 COMMENT ON TABLE party IS 'An organisation or person in a process.';
 COMMENT ON COLUMN party.contract_id IS 'The process.';
-COMMENT ON COLUMN party.local_id IS 'The portal''s id for the party within the process; a digest for persons.';
+COMMENT ON COLUMN party.local_id IS 'The portal''s id for the party within the process; a digest for persons. A party that several sources tell of has the id of one of them.';
 COMMENT ON COLUMN party.name IS 'Name as written; NULL for natural persons and where the portal names nobody.';
 COMMENT ON COLUMN party.roles IS 'OCDS roles, and manufacturer.';
 COMMENT ON COLUMN party.country IS 'Country as stated, ISO 3166-1 alpha-2.';
@@ -312,7 +312,7 @@ COMMENT ON COLUMN supplier_contract.stage_basis IS 'What the stage rests on: sta
 COMMENT ON COLUMN supplier_contract.signed_on IS 'Day of signature, or of the decision for an award.';
 COMMENT ON COLUMN supplier_contract.starts_on IS 'First day of the period.';
 COMMENT ON COLUMN supplier_contract.ends_on IS 'Last day of the period.';
-COMMENT ON COLUMN supplier_contract.value_amount IS 'The newest release''s amount; obligations are added over the distinct releases. A contract without any has the amount of its award, if it is the only one of that award.';
+COMMENT ON COLUMN supplier_contract.value_amount IS 'The newest release''s amount. Of obligations the newest total that a source states, else the sum of its distinct transactions; those of several sources are never added. A contract without any has the amount of its award, if it is the only one of that award.';
 COMMENT ON COLUMN supplier_contract.value_currency IS 'ISO 4217 code; NULL where the source names none.';
 COMMENT ON COLUMN supplier_contract.value_kind IS 'estimate, award, contract, framework_ceiling, call_off, amendment or obligation; amounts add only within one kind and one currency.';
 COMMENT ON COLUMN supplier_contract.transactions IS 'Distinct releases that speak of it: its transactions.';
