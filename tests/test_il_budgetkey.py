@@ -122,6 +122,32 @@ def test_people_are_not_named(name: str, number: str, person: bool) -> None:
         assert not number or number not in said
 
 
+def test_a_number_that_may_be_a_persons_is_not_kept_beside_a_firm() -> None:
+    release, _ = read(supplier='דוגמה בע"מ', supplier_id="012345674")
+    assert release.children[0].supplier_ids == ('דוגמה בע"מ',)
+    assert "012345674" not in release.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("ends", "lifecycle", "basis"),
+    [("2026-11-04", Lifecycle.COMPLETE, Basis.DATES), ("2026-11-05", Lifecycle.ACTIVE, Basis.EVENT)],
+)
+def test_an_award_whose_period_was_over_when_the_row_changed_is_complete(
+    ends: str, lifecycle: Lifecycle, basis: Basis
+) -> None:
+    release, _ = read(supplier='דוגמה בע"מ', supplier_id="511111118", end_date=ends)
+    assert (release.children[0].status.lifecycle, release.children[0].status.basis) == (lifecycle, basis)
+
+
+def test_points_and_direction_marks_stay_so_that_quotes_can_be_found_again() -> None:
+    # Right-to-left marks around a Latin word, and a pointed word.
+    written = "\u200fמערכת \u202aFace ID\u202c ל\u05b0זיהוי פ\u05b8\u05bcנ\u05b4ים\u200f"
+    release, _ = read(description=written)
+    (text,) = [t for t in release.texts if t.pointer == "/description"]
+    assert text.text == written
+    assert release.title == written
+
+
 def test_a_frozen_purchase_freezes_its_award() -> None:
     release, _ = read(status="מוקפא", supplier='דוגמה בע"מ', supplier_id="511111118")
     assert release.status.lifecycle is Lifecycle.SUSPENDED

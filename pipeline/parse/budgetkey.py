@@ -113,6 +113,8 @@ def _release(row: Any, card: SourceCard, note: Notes) -> Release:
     native_id = f"{kind}/{number}"
     status = _status(row, card, note)
     supplier = _supplier(row)
+    starts_on, ends_on = _day(row, "start_date", note), _day(row, "end_date", note)
+    award = _award(row, status, published_at.date(), (starts_on, ends_on), supplier, note)
     return Release(
         release_id=release_id(card.id, sha256_hex(orjson.dumps(row, option=orjson.OPT_SORT_KEYS))),
         contract_id=contract_id(card.namespace, native_id),
@@ -128,11 +130,11 @@ def _release(row: Any, card: SourceCard, note: Notes) -> Release:
         procurement_method=text_of(row, "tender_type_he") or kind,
         status=status,
         tender_ends_on=_day(row, "claim_date", note),
-        starts_on=_day(row, "start_date", note),
-        ends_on=_day(row, "end_date", note),
+        starts_on=starts_on,
+        ends_on=ends_on,
         value=None if supplier else _value(row, ValueKind.ESTIMATE, note),
         parties=tuple(p for p in (*_buyers(row, note), supplier) if p),
-        children=tuple(_award(row, status, supplier, note)),
+        children=(award,) if award else (),
         documents=tuple(_documents(row, note)),
         texts=tuple(_texts(row)),
     )
@@ -175,8 +177,9 @@ def _supplier(row: Mapping[str, Any]) -> Party | None:
             natural_person=True,
         )
     registered = (Identifier(scheme="IL-ROC", id=number),) if _COMPANY.fullmatch(number) else ()
+    # Another number beside a firm's name may be its owner's own, and is kept only where it is all there is.
     return Party(
-        local_id=number or name,
+        local_id=number if registered else name or number,
         name=redact(name, "IL"),
         roles=(Role.SUPPLIER,),
         identifiers=registered,
@@ -188,17 +191,30 @@ def _hebrew_person(name: str) -> bool:
     return bool(_HEBREW_NAME.fullmatch(" ".join(name.split()))) and not _OF_A_FIRM.search(name)
 
 
-def _award(row: Mapping[str, Any], status: Status, supplier: Party | None, note: Notes) -> Iterator[Child]:
-    """The award that a named supplier means; one of a purchase that was stopped is stopped too."""
+def _award(
+    row: Mapping[str, Any],
+    status: Status,
+    changed_on: date,
+    period: tuple[date | None, date | None],
+    supplier: Party | None,
+    note: Notes,
+) -> Child | None:
+    """The award that a named supplier means; one of a purchase that was stopped is stopped too.
+
+    A period that was over when the row last changed makes it complete; one that ends later ends in the database.
+    """
     if supplier is None:
-        return
+        return None
+    starts_on, ends_on = period
     decided = Status(lifecycle=Lifecycle.ACTIVE, raw=text_of(row, "decision") or None, basis=Basis.EVENT)
-    yield Child(
+    if ends_on and ends_on < changed_on:
+        decided = decided.model_copy(update={"lifecycle": Lifecycle.COMPLETE, "basis": Basis.DATES})
+    return Child(
         kind="award",
         native_id="supplier",
         status=status if status.lifecycle in _STOPPED else decided,
-        starts_on=_day(row, "start_date", note),
-        ends_on=_day(row, "end_date", note),
+        starts_on=starts_on,
+        ends_on=ends_on,
         value=_value(row, ValueKind.AWARD, note),
         supplier_ids=(supplier.local_id,),
     )
