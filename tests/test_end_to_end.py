@@ -208,7 +208,7 @@ def test_a_request_that_the_archive_lacks_is_a_named_failure(tmp_path: Path) -> 
 
 def test_a_night_whose_source_fails_still_builds_and_shows_it(tmp_path: Path) -> None:
     # Without a contact the crawl refuses; the store does not exist yet.
-    ran = unveil("run", "--json", store=tmp_path / "new" / "store", timeout=300)
+    ran = unveil("run", "--source", "uk_contracts_finder", "--json", store=tmp_path / "new" / "store", timeout=300)
     assert ran.code == 1, ran.err
     (source,) = ran.data["sources"]
     assert (source["source"], source["outcome"]) == ("uk_contracts_finder", "failed")
