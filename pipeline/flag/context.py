@@ -11,7 +11,11 @@ from pipeline.rules.model import CueCategory, Direction, Kind, Reach, Rule
 NEIGHBOUR_TOKENS = 12
 
 # Words after a comma that go on speaking of what stood before it.
-_CONTINUES = frozenset({"and", "or", "nor", "which", "that", "it", "this", "these", "they", "both", "though", "if"})
+_CONTINUES = frozenset(
+    {"and", "or", "nor", "which", "that", "it", "this", "these", "they", "both", "though", "if"}
+    | {"y", "ni", "que", "cual", "cuyo", "cuya", "este", "esta", "e", "ou", "nem", "cujo", "cuja", "esse", "essa"}
+    | {"che", "ne", "quale", "cui", "questo", "questa", "אשר", "או", "וגם", "הוא", "היא", "שאינו", "שאינה"}
+)
 
 _POLARITY = {
     CueCategory.EXCLUDED: Polarity.EXCLUDED,

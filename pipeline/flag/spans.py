@@ -85,7 +85,9 @@ class SpanFinder:
         self._matcher = PhraseMatcher(self._language.vocab, attr="ORTH")
         for rule in rules.rules:
             if rule.phrases and rule.kind is not Kind.PROBE:
-                self._matcher.add(rule.id, list(self._patterns(rule)))
+                for pattern in self._patterns(rule):
+                    # One at a time: thousands of documents kept together cost more to collect than to make.
+                    self._matcher.add(rule.id, [pattern])
 
     def read(self, segment: Segment, number: int) -> Reading:
         """A segment's tokens, sentences and hits. Words met only here are forgotten afterwards."""
@@ -96,6 +98,8 @@ class SpanFinder:
         sentences = sentence_ranges(segment.text)
         hits = []
         for rule_id, first, last in sorted(set(found), key=lambda item: (item[1], -item[2], item[0])):
+            if segment.language in self._rules.by_id[rule_id].not_in:
+                continue
             start, end = places[first].start, places[last - 1].end
             sentence = _sentence_of(sentences, start)
             hits.append(Hit(self._rules.by_id[rule_id], first, last, start, end, sentence))

@@ -21,7 +21,7 @@ from pipeline.rules.phrases import PhraseError, expand
 MIN_LITERAL = 6
 
 _E = TypeVar("_E", bound=StrEnum)
-_COMMON = frozenset({"id", "concept", "phrases", "note", "match", "no_match"})
+_COMMON = frozenset({"id", "concept", "phrases", "note", "match", "no_match", "not_in"})
 _FIELDS: MappingProxyType[Kind, frozenset[str]] = MappingProxyType(
     {
         Kind.TECHNOLOGY: frozenset({"strength", "technology", "function", "setting", "needs", "gives", "reach"}),
@@ -60,7 +60,7 @@ _ENUMS: MappingProxyType[str, type[StrEnum]] = MappingProxyType(
         "reach": Reach,
     }
 )
-_LISTS = frozenset({"phrases", "match", "no_match", "needs", "cancels"})
+_LISTS = frozenset({"phrases", "match", "no_match", "needs", "cancels", "not_in"})
 
 
 class RuleFileError(WrongUse, ValueError):
@@ -109,7 +109,7 @@ def _plain(value: Any) -> Any:
 
 def _file_rules(file: Path, name: str) -> Iterator[Rule]:
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise RuleFileError(file, mark.line + 1 if mark else 1, f"not YAML: {error.problem}") from error
@@ -229,6 +229,14 @@ class _Reader:
             (
                 lambda: rule.kind is Kind.NEIGHBOUR and rule.reach is Reach.SEGMENT,
                 "a neighbour's `reach` is span or sentence",
+            ),
+            (
+                lambda: rule.kind is Kind.PROBE and bool(rule.not_in),
+                "a probe reads texts of every language: it has no `not_in`",
+            ),
+            (
+                lambda: not all(len(code) == 2 and code.isascii() and code.islower() for code in rule.not_in),
+                "`not_in` lists languages by ISO 639-1 code, like [es, pt]",
             ),
             (
                 lambda: rule.gives in {Strength.CONTEXT, Strength.ACRONYM},

@@ -73,7 +73,10 @@ class Code:
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule. `phrases` are expanded; `file` and `line` say where it was written."""
+    """One rule. `phrases` are expanded; `file` and `line` say where it was written.
+
+    `not_in` are languages (ISO 639-1) in which the phrases mean something else: Portuguese "no" is "in the".
+    """
 
     id: str
     kind: Kind
@@ -96,6 +99,7 @@ class Rule:
     cancels: tuple[str, ...] = ()
     reach: Reach = Reach.SENTENCE
     codes: tuple[Code, ...] = ()
+    not_in: tuple[str, ...] = ()
     match: tuple[str, ...] = ()
     no_match: tuple[str, ...] = ()
 
@@ -138,6 +142,8 @@ class RuleSet:
             lines.append(f"  counts as {rule.gives} only near: {', '.join(rule.needs)} (same {rule.reach})")
         if rule.cancels:
             lines.append(f"  cancels {', '.join(rule.cancels)} (same {rule.reach})")
+        if rule.not_in:
+            lines.append(f"  not read in texts in: {', '.join(rule.not_in)}")
         if rule.direction:
             lines.append(f"  acts {rule.direction} over {rule.scope} tokens")
         if rule.note:

@@ -1,10 +1,13 @@
 """The phrase language of rule files: finite, so that the screen can hold every phrase a rule can match."""
 
 from itertools import product
+from types import MappingProxyType
 
-from pipeline.rules.fold import tokens
+from pipeline.rules.fold import squash, tokens
 
 MAX_EXPANSIONS = 3000
+# Prepositions, article and conjunctions that Hebrew writes onto a word, alone and in their usual pairs.
+_NAMED = MappingProxyType({"he": ("", *"הבלמוכש", "וה", "וב", "ול", "שה")})
 
 
 class PhraseError(ValueError):
@@ -15,21 +18,25 @@ def expand(form: str) -> list[str]:
     """All phrases a form stands for, in order, without repeats.
 
     `{a,b}` is a choice, `{a,}` or `{,a}` an optional part, braces may nest: `{live ,}fac{e,ial} recognition`.
-    Raises `PhraseError` for unbalanced braces, an empty phrase or more than `MAX_EXPANSIONS` phrases.
+    `{@he}` is a named choice: the prefixes of Hebrew, or none. Raises `PhraseError` for unbalanced braces, an unknown
+    name, an empty phrase or more than `MAX_EXPANSIONS` phrases.
     """
     readings, rest = _sequence(form, 0, depth=0)
     if rest != len(form):
         raise PhraseError(f"closing brace without an opening one in {form!r}")
     phrases = list(dict.fromkeys(" ".join(reading.split()) for reading in readings))
-    if not all(tokens(phrase) for phrase in phrases):
+    if not all(squash(phrase) or tokens(phrase) for phrase in phrases):
         raise PhraseError(f"{form!r} can stand for an empty phrase")
     return phrases
 
 
 def written_together(words: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The token sequences of a phrase, also with two neighbours or all words written as one (`facerecognition`)."""
+    """The token sequences of a phrase, also with two neighbours or all words written as one (`facerecognition`).
+
+    Only for Latin letters: no other script was seen to lose its spaces, and Hebrew's prefixes make phrases many.
+    """
     out = [words]
-    if 2 <= len(words) <= 5 and all(word.isalpha() for word in words):
+    if 2 <= len(words) <= 5 and all(word.isascii() and word.isalpha() for word in words):
         out += [(*words[:i], words[i] + words[i + 1], *words[i + 2 :]) for i in range(len(words) - 1)]
         out.append(("".join(words),))
     return list(dict.fromkeys(out))
@@ -54,6 +61,11 @@ def _sequence(form: str, at: int, depth: int) -> tuple[list[str], int]:
 
 
 def _choice(form: str, at: int, depth: int) -> tuple[list[str], int]:
+    if form.startswith("@", at):
+        name, closed, _ = form[at + 1 :].partition("}")
+        if not closed or name not in _NAMED:
+            raise PhraseError(f"no choice is named {name!r} in {form!r}; known: {', '.join(_NAMED)}")
+        return list(_NAMED[name]), at + len(name) + 2
     choices: list[str] = []
     while True:
         readings, at = _sequence(form, at, depth)
