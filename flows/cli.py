@@ -298,11 +298,14 @@ def sql(store: Any, statement: str, form: str) -> None:
     run_sql(store, statement, form, sys.stdout.buffer)
 
 
-@main.command()
+@main.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print the sources as JSON.")
 @_store_option
-def sources(store: Any, as_json: bool) -> None:
+@click.pass_context
+def sources(context: click.Context, store: Any, as_json: bool) -> None:
     """List the sources with how they are asked and how they last ended."""
+    if context.invoked_subcommand is not None:
+        return
     from flows.house import open_house
     from flows.listing import print_sources, source_rows
 
@@ -311,6 +314,24 @@ def sources(store: Any, as_json: bool) -> None:
         click.echo(json.dumps(rows, ensure_ascii=False, indent=1, default=str))
     else:
         print_sources(rows)
+
+
+@sources.command("new")
+@click.argument("source_id", metavar="ID")
+@click.option("--platform", help="How the portal speaks: ocds_links, bulk, search, xml_notices or sql.")
+@click.option("--format", "form", help="Name of its format; `ocds` or a new one, which gets a parser of its own.")
+@click.option("--like", help="Source of the same kind whose settings, spider and format it takes over.")
+def sources_new(source_id: str, platform: str | None, form: str | None, like: str | None) -> None:
+    """Write the files of a new source ID, whose tests run at once; docs/new-source.md goes on from there."""
+    from flows.scaffold import left_to_do, new_source
+    from pipeline.store import CHECKOUT
+
+    for path in new_source(source_id, platform=platform, form=form, like=like):
+        click.echo(str(path.relative_to(CHECKOUT)))
+    say(
+        f"{len(left_to_do(source_id))} lines say TODO: what only the portal can tell. Until the last one is done "
+        f"{source_id} is not crawled. Next: pytest tests/test_sources.py -k {source_id}, then docs/new-source.md."
+    )
 
 
 @main.group()

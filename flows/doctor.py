@@ -11,6 +11,7 @@ from typing import Literal
 from rich.console import Console
 
 from flows.house import open_house
+from flows.scaffold import left_to_do
 from pipeline.archive import verify_manifest
 from pipeline.errors import UnveilError
 from pipeline.ingest import crawl_row
@@ -30,7 +31,14 @@ class Finding:
 
 def examine(store: Store) -> list[Finding]:
     """Everything worth knowing before a night: versions, data folders, store, database, contact, disk, readers."""
-    return [*_versions(), *_data(store), *_archive(store), *_database(store), *_surroundings(store)]
+    return [
+        *_versions(),
+        *_data(store),
+        *_unfinished(store),
+        *_archive(store),
+        *_database(store),
+        *_surroundings(store),
+    ]
 
 
 def _versions() -> Iterator[Finding]:
@@ -56,6 +64,21 @@ def _data(store: Store) -> Iterator[Finding]:
             yield Finding("ok", describe())
         except UnveilError as error:
             yield Finding("problem", f"{name}: {error}", "mend the file it names")
+
+
+def _unfinished(store: Store) -> Iterator[Finding]:
+    try:
+        known = sorted(open_house(store).cards)
+    except UnveilError:
+        # `_data` has told of it.
+        return
+    for source_id in known:
+        if left := left_to_do(source_id):
+            yield Finding(
+                "problem",
+                f"{source_id} is not crawled: {len(left)} lines of its files say TODO, the first is {left[0]}",
+                "see docs/new-source.md",
+            )
 
 
 def _archive(store: Store) -> Iterator[Finding]:

@@ -2,15 +2,19 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from flows.house import House
 from pipeline.lake import read_rows
 
+_FEW_COUNTRIES = 3
+
 
 def source_rows(house: House) -> list[dict[str, Any]]:
-    """One row a card: id, name, countries, rank, retrieval, and the last crawl's outcome, reason and end."""
+    """One row a card: id, name, countries, rank, how it is asked, the day somebody looked at a live crawl of it, and
+    the last crawl's outcome, reason and end."""
     last: dict[str, dict[str, Any]] = {}
     for row in read_rows(house.store, "crawl"):
         if row["source_id"] not in last or row["ended_at"] >= last[row["source_id"]]["ended_at"]:
@@ -24,7 +28,10 @@ def source_rows(house: House) -> list[dict[str, Any]]:
                 "name": card.name,
                 "countries": list(card.countries),
                 "rank": card.rank,
+                "platform": card.platform,
+                "group": card.group,
                 "retrieval": card.retrieval.value,
+                "verified_on": card.verified_on.isoformat() if card.verified_on else None,
                 "last_outcome": crawl.get("outcome"),
                 "last_reason": crawl.get("reason"),
                 "last_ended_at": crawl["ended_at"].isoformat() if crawl else None,
@@ -34,15 +41,20 @@ def source_rows(house: House) -> list[dict[str, Any]]:
 
 
 def print_sources(rows: list[dict[str, Any]]) -> None:
-    table = Table("source", "countries", "name", "rank", "retrieval", "last outcome", "ended")
+    # Narrow enough for a terminal of eighty columns; ids and words are for typing and searching, so they stand whole.
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
+    for name in ("source", "countries", "rank", "platform", "group", "verified", "last outcome", "ended"):
+        table.add_column(name, no_wrap=name in ("source", "platform", "group"))
     for row in rows:
+        countries = row["countries"]
         table.add_row(
             row["id"],
-            ", ".join(row["countries"]),
-            row["name"],
+            ", ".join(countries) if len(countries) <= _FEW_COUNTRIES else str(len(countries)),
             row["rank"],
-            row["retrieval"],
-            row["last_outcome"] or "never asked",
-            row["last_ended_at"] or "",
+            row["platform"],
+            row["group"],
+            row["verified_on"] or "no",
+            row["last_outcome"] or "never",
+            (row["last_ended_at"] or "")[:10],
         )
     Console().print(table)

@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.crawl import crawl
 from flows.house import House
+from flows.scaffold import refuse_unfinished
 from models.codes import Outcome
 from models.run import Crawl
 from models.source import SourceCard
@@ -45,7 +46,12 @@ def crawl_source(
     replay: Path | None = None,
     on_progress: Progress = silent,
 ) -> Summary:
-    """Crawls one source in its own process and derives its rows from what was archived."""
+    """Crawls one source in its own process and derives its rows from what was archived.
+
+    Raises WrongUse for a source that is not finished, unless it is replayed.
+    """
+    if replay is None:
+        refuse_unfinished(card.id)
     sweep(house.store)
     derive_pending(house, card, on_progress)
     result = crawl(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.scaffold import left_to_do
 from models.codes import Outcome
 from models.procurement import Parsed
 from models.source import SourceCard
@@ -76,3 +77,9 @@ def test_every_status_word_is_read(source_id: str) -> None:
             if isinstance(item, Parsed):
                 read |= {item.release.status.lifecycle} | {c.status.lifecycle for c in item.release.children}
         assert word.lifecycle in read, key
+
+
+@pytest.mark.parametrize("source_id", CARDS)
+def test_nothing_is_left_to_do(source_id: str) -> None:
+    left = left_to_do(source_id)
+    assert not left, f"{source_id} is crawled only when these {len(left)} lines say what is so:\n" + "\n".join(left)
