@@ -171,6 +171,12 @@ def test_a_word_of_one_language_is_not_read_in_another() -> None:
     assert Setting.TRANSPORT in assess("en", "Facial recognition in the metro").setting
 
 
+def test_of_two_languages_with_the_same_words_the_text_s_own_is_read() -> None:
+    """Brazil says "biometria facial" for the check at a gate, Spain for facial recognition at large."""
+    assert assess("es", "Cámaras con biometría facial para la policía").scope is Scope.IN_SCOPE
+    assert assess("pt", "Ônibus com biometria facial para gratuidades").scope is Scope.CONDITIONAL
+
+
 def test_hebrew_prefixes_are_written_onto_words() -> None:
     phrases = expand("{@he}פנים")
     assert phrases[:8] == ["פנים", "הפנים", "בפנים", "לפנים", "מפנים", "ופנים", "כפנים", "שפנים"]

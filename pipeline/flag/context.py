@@ -62,7 +62,7 @@ def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
     for hits in reading.by_sentence.values():
         neighbours = [hit for hit in hits if hit.rule.kind is Kind.NEIGHBOUR]
         cues = _live_cues(hits)
-        for hit in _outermost([hit for hit in hits if hit.rule.names_technology]):
+        for hit in _outermost([hit for hit in hits if hit.rule.names_technology], reading.segment.language):
             neighbour = next((other for other in neighbours if _cancels(other, hit)), None)
             if neighbour is None:
                 kept.append(_with_polarity(hit, reading, cues))
@@ -72,8 +72,16 @@ def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
     return kept, cancelled
 
 
-def _outermost(hits: list[Hit]) -> list[Hit]:
-    """Without hits that lie inside a longer one of the same technology: `live facial recognition` says it all."""
+def _outermost(hits: list[Hit], language: str | None) -> list[Hit]:
+    """Without hits that lie inside a longer one of the same technology: `live facial recognition` says it all.
+
+    Of two rules with the same words ("biometria facial" is Spanish and Portuguese), the text's language has the first
+    say.
+    """
+
+    def rank(hit: Hit) -> tuple[int, bool, str]:
+        return hit.last - hit.first, language in hit.rule.language.split("-"), hit.rule.id
+
     return [
         hit
         for hit in hits
@@ -81,7 +89,7 @@ def _outermost(hits: list[Hit]) -> list[Hit]:
             other is not hit
             and other.first <= hit.first
             and hit.last <= other.last
-            and (other.last - other.first, other.rule.id) > (hit.last - hit.first, hit.rule.id)
+            and rank(other) > rank(hit)
             and (other.rule.technology == hit.rule.technology or _same_body(other.rule, hit.rule))
             for other in hits
         )
