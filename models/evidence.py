@@ -33,7 +33,8 @@ class Payload(Record):
 
 
 class Evidence(Record):
-    """A place in a payload. `pointer` is a JSON pointer, `row=N`, or `page=N`, with `;chars=A-B` for a span of text."""
+    """A place in a payload. `pointer` is a JSON pointer, `row=N`, `page=N`, or `xpath=…` of local names with positions,
+    the latter behind `member=NAME;` in a package, each with `;chars=A-B` for a span of text."""
 
     evidence_id: str
     payload_sha256: str

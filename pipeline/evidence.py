@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, Final
 
 import duckdb
@@ -23,9 +24,11 @@ from warcio.exceptions import ArchiveLoadFailed
 
 from pipeline.archive import open_payload_at
 from pipeline.errors import BAD_DATA, BadData, WrongUse
+from pipeline.parse.ted_file import member_at
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
 from pipeline.store import Store
+from pipeline.xml_places import MAX_BYTES, XmlError, element_at, parse_xml, statements, text_of
 
 CONTEXT: Final = 300
 _Stream = io.BufferedReader | gzip.GzipFile
@@ -172,8 +175,11 @@ def show(
     match = _SPAN.match(record.pointer)
     place = match["place"] if match else record.pointer
     try:
-        with _payload(store, record) as stream:
-            raw = _field(stream, place, delimiter, encoding, country)
+        if place.startswith("member="):
+            raw = _of_member(store, record, place)
+        else:
+            with _payload(store, record) as stream:
+                raw = _field(stream, place, delimiter, encoding, country)
     except BadData:
         raise
     except _DAMAGE as error:
@@ -250,15 +256,19 @@ def _whole(place: str, text: str) -> ShownEvidence:
     return ShownEvidence(place, text, 0, len(text))
 
 
-@contextmanager
-def _payload(store: Store, record: EvidenceRecord) -> Iterator[io.BufferedReader]:
+def _archive_file(store: Store, record: EvidenceRecord) -> Path:
     if not record.warc_file:
         raise BadData(f"Where the bytes of evidence {record.evidence_id} lie is not on record.")
     root = store.root.resolve()
     path = (root / record.warc_file).resolve()
     if not path.is_relative_to(root):
         raise BadData(f"Evidence {record.evidence_id} names an archive file outside the store: {record.warc_file}.")
-    with open_payload_at(path, record.warc_offset) as stream:
+    return path
+
+
+@contextmanager
+def _payload(store: Store, record: EvidenceRecord) -> Iterator[io.BufferedReader]:
+    with open_payload_at(_archive_file(store, record), record.warc_offset) as stream:
         yield stream
 
 
@@ -276,9 +286,40 @@ def _field(stream: io.BufferedReader, place: str, delimiter: str, encoding: str,
         if line is None:
             raise BadData(f"The archived file has no line {number}.")
         return _said(_resolve(_json(line), pointer))
+    if kind == "xpath":
+        return _xml_at(opened.read(MAX_BYTES + 1), rest)
+    if not place and isinstance(opened, io.BufferedReader) and _is_xml(opened.peek(64)):
+        return _xml_at(opened.read(MAX_BYTES + 1), "")
     if place and not place.startswith("/"):
         raise BadData(f"The pointer {place!r} is of no kind we know.")
     return _said(_json_at(opened, place))
+
+
+def _of_member(store: Store, record: EvidenceRecord, place: str) -> str:
+    """A text of a package's member, `member=NAME;xpath=…`, or all that the member says of the purchase."""
+    member, _, rest = place.partition(";")
+    path = _archive_file(store, record)
+    data = member_at(lambda: open_payload_at(path, record.warc_offset), member)
+    if rest and not rest.startswith("xpath="):
+        raise BadData(f"The pointer {place!r} is of no kind we know.")
+    return _xml_at(data, rest.removeprefix("xpath="))
+
+
+def _is_xml(head: bytes) -> bool:
+    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
+
+
+def _xml_at(data: bytes, pointer: str) -> str:
+    try:
+        root = parse_xml(data)
+    except XmlError as error:
+        raise BadData(f"The archived bytes are not XML that we read: {error}.") from error
+    if not pointer:
+        return "\n".join(f"{path}: {text}" for path, text in statements(root))
+    element = element_at(root, pointer)
+    if element is None:
+        raise BadData(f"The archived XML has nothing at {pointer}.")
+    return text_of(element)
 
 
 def _unzipped(stream: io.BufferedReader) -> _Stream:

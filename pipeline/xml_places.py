@@ -7,11 +7,11 @@ wildcard prefixes): it needs no namespaces to be declared and is resolved from t
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
 from lxml import etree
 
-Element = etree._Element
+Element: TypeAlias = etree._Element
 MAX_BYTES: Final = 64 << 20
 _STEP: Final = re.compile(r"/\*:([^\[\]/\s]+)\[(\d+)\]")
 _POINTER: Final = re.compile(r"(?:/\*:[^\[\]/\s]+\[\d+\])+")
@@ -88,7 +88,7 @@ def canonical(root: Element) -> bytes:
 
     No C14N: it refuses namespaces that are relative, as TED's R2.0.9.S02 has them.
     """
-    return etree.tostring(root, encoding="utf-8")
+    return bytes(etree.tostring(root, encoding="utf-8"))
 
 
 class Places:

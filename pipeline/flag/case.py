@@ -1,5 +1,6 @@
 """A case: all readings of one process, the technologies they name, and what each is worth where it stands."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -135,9 +136,13 @@ class Case:
         return Worth.CONDITIONAL, technology, reason
 
 
+# The title of a purchase or lot in a notice of TED, newer and older.
+_XML_TITLE = re.compile(r"/\*:(?:ProcurementProject\[\d+\]/\*:Name|TITLE)\[\d+\]$")
+
+
 def is_title(where: str) -> bool:
     """Whether a segment's place is a record's title: `title` itself or a pointer that ends in it."""
-    return where == "title" or where.endswith("/title")
+    return where == "title" or where.endswith("/title") or _XML_TITLE.search(where) is not None
 
 
 def _concepts(readings: Iterable[Reading]) -> frozenset[str]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from lxml import etree
 
-from models.codes import Basis, Lifecycle, Role, ValueKind
+from models.codes import Lifecycle, Role, ValueKind
 from models.ids import contract_id, release_id, sha256_hex
 from models.procurement import (
     Child,

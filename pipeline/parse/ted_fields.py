@@ -42,7 +42,7 @@ class Reading:
 
     def every(self, below: Element, path: str) -> list[Element]:
         """All elements at a path of local names."""
-        return below.findall("/".join(f"{{*}}{step}" for step in path.split("/")))
+        return list(below.findall("/".join(f"{{*}}{step}" for step in path.split("/"))))
 
     def word(self, below: Element | None, path: str) -> str:
         """The text of the first element at a path, or nothing."""
@@ -181,7 +181,7 @@ def make_party(
     if not office and (person or is_natural_person(name, country=country)):
         return Party(local_id=opaque_id(key), name="", roles=roles, country=country, natural_person=True)
     identifiers = tuple(
-        Identifier(scheme=scheme or f"{country or 'XX'}-NATIONALID", id=number.strip())
+        Identifier(scheme=scheme or f"{country or 'XX'}-NATIONALID", id=number.strip(" :;,"))
         for scheme, number in numbers
         if _is_number(number)
     )

@@ -1,7 +1,6 @@
 """Files of notices a person was given: one notice, or TED's daily and monthly packages of them."""
 
 import gzip
-import itertools
 import shutil
 import tarfile
 import tempfile
@@ -125,8 +124,8 @@ def _bounded(contents: Iterator[tuple[str, IO[bytes]]], sha256: str) -> Iterator
                 Problem(kind="unknown_member", detail=detail, severity="note", payload_sha256=sha256, pointer=pointer),
             )
             continue
-        # Counted as it comes out: a header may lie about the size.
-        data = b"".join(itertools.islice(iter(lambda c=content: c.read(1 << 20), b""), (MAX_BYTES >> 20) + 1))
+        # Bounded as it comes out: a header may lie about the size.
+        data = content.read(MAX_BYTES + 1)
         expanded += len(data)
         yield pointer, _large(pointer, sha256, "a notice") if len(data) > MAX_BYTES else data
 

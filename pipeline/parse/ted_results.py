@@ -103,7 +103,7 @@ def read_results(extension: Element | None, reading: Reading, organisations: Org
         _contract(contract, of_contract.get(contract_id, []), tenders, organisations, stands, kind)
         for contract_id, contract in contracts.items()
     ]
-    found.children = _valued_once(awards, made, kind)
+    found.children = _valued_once(awards, made)
     return found
 
 
@@ -174,7 +174,7 @@ def _winners(one: Element, reading: Reading, contracts: Mapping[str, _Contract],
         return named
     ranked = [
         reading.word(t, "ID")
-        for t in reading.every(one.getparent(), "LotTender")  # type: ignore[arg-type]
+        for t in reading.every(one.getparent(), "LotTender")
         if reading.word(t, "ID") in named and reading.word(t, "RankCode") == "1"
     ]
     if len(ranked) == 1:
@@ -212,16 +212,21 @@ def _contract(
     )
 
 
-def _valued_once(awards: list[Child], contracts: list[Child], kind: ValueKind) -> list[Child]:
+def _valued_once(awards: list[Child], contracts: list[Child]) -> list[Child]:
     """The children, an amount of money standing either with all awards or with all contracts."""
-    covered = {c.award_id for c in contracts if c.award_id and c.value}
-    complete = all(c.award_id and c.value for c in contracts) and {a.native_id for a in awards if a.value} <= covered
-    if contracts and complete:
-        by_award = {a.native_id: a.value for a in awards}
-        sums = {name: total([c.value for c in contracts if c.award_id == name and c.value]) for name in covered if name}
-        if all(
-            by_award[name] is None or (s is not None and s.amount == by_award[name].amount)  # type: ignore[union-attr]
-            for name, s in sums.items()
-        ):
-            return [a.model_copy(update={"value": None}) for a in awards] + contracts
+    signed = {a.native_id: [c.value for c in contracts if c.award_id == a.native_id and c.value] for a in awards}
+    if (
+        contracts
+        and all(c.award_id and c.value for c in contracts)
+        and all(_same(a, signed[a.native_id]) for a in awards)
+    ):
+        return [a.model_copy(update={"value": None}) for a in awards] + contracts
     return awards + [c.model_copy(update={"value": None}) for c in contracts]
+
+
+def _same(award: Child, signed: list[Value]) -> bool:
+    """Whether the contracts of an award amount to all that the award does."""
+    if award.value is None:
+        return True
+    whole = total(signed)
+    return whole is not None and (whole.amount, whole.currency) == (award.value.amount, award.value.currency)

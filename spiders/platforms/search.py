@@ -69,6 +69,8 @@ class SearchSpider(PortalSpider):
     """
 
     records_in_answers = False
+    # Kinds of answers that are asked for once more before they count as a failure.
+    asked_again = frozenset({"malformed_json", "malformed_xml"})
 
     def __init__(self, context: CrawlContext) -> None:
         super().__init__(context)
@@ -172,7 +174,7 @@ class SearchSpider(PortalSpider):
         digest = sha256(response.body).hexdigest()
         if page.note:
             self.note("encoding", page.note, digest)
-        if page.kind == "malformed_json" and response.meta[ATTEMPT] == 1:
+        if page.kind in self.asked_again and response.meta[ATTEMPT] == 1:
             self.note(page.kind, f"{page.detail}; asked again", digest)
             yield self._sent(self._search(query, position, attempt=2))
             return
@@ -227,7 +229,7 @@ class SearchSpider(PortalSpider):
         self._open -= 1
         page = self.judge_detail(response)
         digest = sha256(response.body).hexdigest()
-        if page.kind in ("malformed_json", "malformed_xml") and response.meta[ATTEMPT] == 1:
+        if page.kind in self.asked_again and response.meta[ATTEMPT] == 1:
             self.note(page.kind, f"{page.detail}; asked again", digest)
             again = self.detail_request(hit)
             again.meta[ATTEMPT] = 2
