@@ -37,12 +37,16 @@ class _Platform:
     spider: str = ""
     parser: str = ""
     retrieval: str = "query"
+    # An address that leads nowhere, unless all sources of the platform have the same.
+    start_url: str = "https://todo.invalid/api"
 
 
 _OCDS, _NEW = "ocds", "new"
 _SHAPES: Final[Mapping[str, _Platform]] = {
     "ocds_links": _Platform("pages", (_OCDS,), retrieval="full"),
-    "bulk": _Platform("bulk", (_OCDS,), retrieval="full"),
+    "bulk": _Platform(
+        "bulk", (_OCDS,), retrieval="full", start_url="https://data.open-contracting.org/publications.json"
+    ),
     "search": _Platform("search", (_NEW, _OCDS), "spider_search.py.j2", "parse_json.py.j2"),
     "xml_notices": _Platform("notices", (_NEW,), "spider_xml_notices.py.j2", "parse_xml.py.j2"),
     "sql": _Platform("sql", (_NEW,), "spider_sql.py.j2", "parse_json.py.j2"),
@@ -125,7 +129,7 @@ def _files_of(source_id: str, platform: str | None, form: str | None, checkout: 
     _check_format(platform, shape, form, exists=(checkout / parser).exists())
     render = _renderer(
         id=source_id, cls=_class_name(source_id), platform=platform, format=form, group=shape.group,
-        retrieval=shape.retrieval, start_url="https://todo.invalid/api",
+        retrieval=shape.retrieval, start_url=shape.start_url,
         words=_words("ocds" if form == _OCDS else "record"),
     )  # fmt: skip
     yield Path("data/sources") / f"{source_id}.yml", render("card.yml.j2")
