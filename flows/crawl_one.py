@@ -19,10 +19,11 @@ from scrapy.crawler import AsyncCrawlerProcess
 from models.run import Problem, Query
 from models.source import SourceCard
 from pipeline.archive import RunInfo, RunWriter, open_run, read_run
+from pipeline.derive import Decides
 from pipeline.errors import ATTENTION, BadData, UnveilError
 from pipeline.outcome import decide_outcome
 from pipeline.store import DATA, Store, utc_now, write_json_atomic
-from spiders.context import CrawlContext, Decide
+from spiders.context import CrawlContext
 from spiders.platforms.base import PortalSpider
 from spiders.settings import build_settings
 from spiders.tape import settled_tape, whole_tape
@@ -64,7 +65,7 @@ def run(spec: Mapping[str, Any]) -> int:
         started_at=datetime.fromisoformat(spec["started_at"]),
         arguments=spec["arguments"],
     )
-    decide = _decide(spec["candidates"], [Path(p) for p in spec["vendor_folders"]])
+    candidates = _candidates(spec["candidates"], [Path(p) for p in spec["vendor_folders"]])
     # Before the tape: opening a run mends the file that a kill cut off.
     writer = open_run(store, info)
     tape = whole_tape(Path(spec["replay"])) if offline else settled_tape(writer.folder)
@@ -74,7 +75,8 @@ def run(spec: Mapping[str, Any]) -> int:
         writer=writer,
         since=datetime.fromisoformat(spec["since"]),
         until=datetime.fromisoformat(spec["until"]),
-        decide=decide,
+        decide=candidates.decide,
+        glance=candidates.glance,
         known_documents={**known, **tape.known_documents},
         tape=tape,
         offline=offline,
@@ -127,12 +129,12 @@ def spider_class(card: SourceCard) -> type[PortalSpider]:
     )
 
 
-def _decide(factory: str, vendor_folders: list[Path]) -> Decide:
+def _candidates(factory: str, vendor_folders: list[Path]) -> Decides:
     module, _, function = factory.partition(":")
     # Our own registry is always loaded; to name it once more would load every vendor twice.
     further = tuple(p for p in vendor_folders if p.resolve() != (DATA / "vendors").resolve())
-    decide: Decide = getattr(importlib.import_module(module), function)(further).decide
-    return decide
+    candidates: Decides = getattr(importlib.import_module(module), function)(further)
+    return candidates
 
 
 def _account(

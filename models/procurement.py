@@ -138,10 +138,16 @@ class Place(Record):
 
 
 class Parsed(Record):
-    """A release and where it was read."""
+    """A release and where it was read.
+
+    `line` is the exact line of a file of lines, so that a candidate can be archived apart; `within` is then the
+    release's JSON pointer in it.
+    """
 
     release: Release
     place: Place
+    line: bytes | None = None
+    within: str = ""
 
 
 class Seen(Record):

@@ -10,9 +10,10 @@ import os
 import shutil
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +28,8 @@ from pipeline.errors import BadData
 from pipeline.store import Store, disk_guard, write_json_atomic
 
 MANIFEST = "manifest.json"
+CUTS = "cuts-"
+Opener = Callable[[], IO[bytes]]
 _CHUNK = 1 << 20
 # Transfer headers that no longer describe the stored body, and secrets that have no place in evidence.
 _DROPPED_RESPONSE = {"transfer-encoding", "content-encoding", "content-length", "set-cookie", "connection"}
@@ -75,11 +78,16 @@ class Archived:
     payload: Payload
     headers: tuple[tuple[str, str], ...]
     path: Path
+    record_id: str = ""
 
     def body(self) -> bytes:
-        """The payload, whole. For files that may be large use `open_payload`."""
-        with open_payload_at(self.path, self.payload.warc_offset) as stream:
+        """The payload, whole. For files that may be large use `open`."""
+        with self.open() as stream:
             return stream.read()
+
+    def open(self) -> IO[bytes]:
+        """The payload as a stream."""
+        return open_payload_at(self.path, self.payload.warc_offset)
 
 
 class RunWriter:
@@ -137,34 +145,44 @@ class RunWriter:
         request_body: bytes,
         status: int,
         headers: list[tuple[str, str]],
-        body: bytes,
+        body: bytes | Opener,
         fetched_at: datetime,
     ) -> Payload:
-        """Archives one answer and its request; returns its index entry. The bytes are on disk when it returns."""
+        """Archives one answer and its request; returns its index entry. The bytes are on disk when it returns.
+
+        A body that may be large is given as what opens it; it is read twice, in pieces of 1 MiB, and never held whole.
+        """
         with disk_guard(self.folder):
             offset = self._file.tell()
-            digest = sha256(body).hexdigest()
+            opened = partial(io.BytesIO, body) if isinstance(body, bytes) else body
+            digest, size = _hash_stream(opened())
             request_digest = sha256(request_body).hexdigest() if request_body else ""
             kept = [(k, v) for k, v in headers if k.lower() not in _DROPPED_RESPONSE]
-            kept.append(("Content-Length", str(len(body))))
+            kept.append(("Content-Length", str(size)))
             response_id = self._record_id()
-            record = self._writer.create_warc_record(
-                url,
-                "response",
-                payload=io.BytesIO(body),
-                length=len(body),
-                http_headers=StatusAndHeaders(str(status), kept, protocol="HTTP/1.1"),
-                warc_headers_dict={
-                    "WARC-Record-ID": response_id,
-                    "WARC-Date": warc_date(fetched_at),
-                    "WARC-Payload-Digest": f"sha256:{digest}",
-                    "Unveil-Role": role,
-                    "Unveil-Requested-URL": requested_url,
-                    "Unveil-Method": method,
-                    "Unveil-Request-Digest": request_digest,
-                },
-            )
-            self._writer.write_record(record)
+            http = StatusAndHeaders(str(status), kept, protocol="HTTP/1.1")
+            http.compute_headers_buffer()
+            # Without a digest of the block warcio would copy the body aside to take one.
+            block, _ = _hash_stream(opened(), http.headers_buff)
+            with opened() as stream:
+                record = self._writer.create_warc_record(
+                    url,
+                    "response",
+                    payload=stream,
+                    length=size,
+                    http_headers=http,
+                    warc_headers_dict={
+                        "WARC-Record-ID": response_id,
+                        "WARC-Date": warc_date(fetched_at),
+                        "WARC-Payload-Digest": f"sha256:{digest}",
+                        "WARC-Block-Digest": f"sha256:{block}",
+                        "Unveil-Role": role,
+                        "Unveil-Requested-URL": requested_url,
+                        "Unveil-Method": method,
+                        "Unveil-Request-Digest": request_digest,
+                    },
+                )
+                self._writer.write_record(record)
             # After a redirect `requested_url` is where the chain began; what was asked here is `url`.
             request = self._writer.create_warc_record(
                 url,
@@ -184,7 +202,7 @@ class RunWriter:
             )
             self._writer.write_record(request)
             self._file.flush()
-        return self._payload(digest, len(body), url, requested_url, role, method, request_digest, status,
+        return self._payload(digest, size, url, requested_url, role, method, request_digest, status,
                              _header(kept, "content-type"), fetched_at, offset)  # fmt: skip
 
     def write_file(self, path: Path, *, url: str, content_type: str, fetched_at: datetime) -> Payload:
@@ -330,7 +348,7 @@ def good_length(path: Path) -> int:
 
 
 def read_run(folder_or_file: Path, store: Store | None = None) -> Iterator[Archived]:
-    """Archived answers of a run folder or of one WARC file, in the order they came.
+    """Archived answers of a run folder or of one WARC file, in the order they came; not what was cut out of them.
 
     Raises BadData when a file is cut or is no WARC.
     """
@@ -348,7 +366,7 @@ def read_run(folder_or_file: Path, store: Store | None = None) -> Iterator[Archi
 
 def warc_files(folder_or_file: Path) -> list[Path]:
     if folder_or_file.is_dir():
-        files = sorted(folder_or_file.glob("*.warc.gz"))
+        files = sorted(path for path in folder_or_file.glob("*.warc.gz") if not path.name.startswith(CUTS))
     elif folder_or_file.is_file():
         files = [folder_or_file]
     else:
@@ -388,6 +406,7 @@ def _archived(record: Any, offset: int, path: Path, info: RunInfo, store: Store 
         ),
         headers=pairs,
         path=path,
+        record_id=headers.get_header("WARC-Record-ID") or "",
     )
 
 
@@ -459,10 +478,15 @@ def verify_manifest(folder: Path) -> list[str]:
 
 def hash_file(path: Path) -> tuple[str, int]:
     """SHA-256 (hex) and size in bytes of a file, read in pieces."""
-    digest = sha256()
+    return _hash_stream(path.open("rb"))
+
+
+def _hash_stream(stream: IO[bytes], before: bytes = b"") -> tuple[str, int]:
+    """SHA-256 (hex) of `before` and a stream, and the stream's size; closes it."""
+    digest = sha256(before)
     size = 0
-    with path.open("rb") as handle:
-        while chunk := handle.read(_CHUNK):
+    with stream:
+        while chunk := stream.read(_CHUNK):
             digest.update(chunk)
             size += len(chunk)
     return digest.hexdigest(), size

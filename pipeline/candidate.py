@@ -7,10 +7,11 @@ from pathlib import Path
 from models.assessment import Mention, Segment
 from models.codes import Candidacy, Role
 from models.procurement import Release
+from pipeline.glance import Glance, make_glance
 from pipeline.registry import Registry, load_registry
 from pipeline.resolve import Resolver
 from pipeline.rules import RuleSet, load_rules
-from pipeline.screen import Screen
+from pipeline.screen import Screen, side_by_side
 from pipeline.store import DATA
 
 _SUPPLYING = (Role.SUPPLIER, Role.TENDERER, Role.SUBCONTRACTOR, Role.MANUFACTURER)
@@ -25,6 +26,7 @@ class Candidates:
     screen: Screen
     resolver: Resolver
     mentions: Callable[[Sequence[Segment]], list[Mention]]
+    glance: Glance
 
     def decide(self, release: Release) -> tuple[Candidacy | None, tuple[str, ...]]:
         """Why the release is a candidate, with the rule ids or vendor ids that say so; (None, ()) if it is none."""
@@ -56,7 +58,7 @@ class Candidates:
 
 def release_text(release: Release) -> str:
     """All free text of a release, for the screen."""
-    return "\n".join([release.title, *(t.text for t in release.texts), *(d.title for d in release.documents)])
+    return side_by_side([release.title, *(t.text for t in release.texts), *(d.title for d in release.documents)])
 
 
 def release_segments(release: Release) -> list[Segment]:
@@ -82,12 +84,14 @@ def load_candidates(vendor_folders: Sequence[Path] = (), rules_folder: Path | No
 
 
 def make_candidates(rules: RuleSet, registry: Registry) -> Candidates:
+    screen = Screen(rules, registry.literals())
     return Candidates(
         rules=rules,
         registry=registry,
-        screen=Screen(rules, registry.literals()),
+        screen=screen,
         resolver=Resolver(registry),
         mentions=_lazy_mentions(rules),
+        glance=make_glance(screen, registry),
     )
 
 

@@ -9,23 +9,30 @@ from typing import Any, Protocol
 
 import duckdb
 import orjson
+from ahocorasick_rs import BytesAhoCorasick
 
 from models.codes import Candidacy, Retrieval
 from models.ids import sha256_hex
 from models.procurement import Parsed, Place, Release, Seen
 from models.run import Problem, QueryResult
 from pipeline.archive import Archived, read_run, run_info
+from pipeline.cuts import CutWriter
 from pipeline.lake import PartitionWriter, partitions, write_partition
-from pipeline.parse import Card, parse_payload
+from pipeline.parse import Card, Glance, parse_payload
 from pipeline.store import Store
 
 CRAWL_FILE = "crawl.json"
 
 
 class Decides(Protocol):
-    """What derive needs of the candidates: a reason to keep a release whole, or none."""
+    """What derive needs of the candidates: a reason to keep a release whole, or none.
+
+    `glance` may look at a record's raw JSON before: where it says no, `decide` would give no reason.
+    """
 
     def decide(self, release: Release) -> tuple[Candidacy | None, tuple[str, ...]]: ...
+
+    def glance(self, record: bytes) -> bool: ...
 
 
 @dataclass
@@ -53,27 +60,30 @@ def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> C
         PartitionWriter(store, "problem", source_id, info.run_id) as problems,
     ):
         last = {} if info.kind == "ingest" else _last_copies(folder)
-        for archived in read_run(folder, store):
-            if archived.payload.role == "error":
-                continue
-            payloads.write(archived.payload.model_dump(mode="python"))
-            # A page that came broken and was asked for again is judged by the copy that came last.
-            if last.get(_asked(archived), _place(archived)) != _place(archived):
-                continue
-            for item in parse_payload(archived, card):
-                if isinstance(item, Problem):
-                    _count_problem(counts, item)
-                    problems.write(_problem_row(item, source_id, info.run_id))
+        with CutWriter(store, folder) as cuts:
+            for archived in read_run(folder, store):
+                if archived.payload.role == "error":
                     continue
-                counts.records += 1
-                counts.parsed += 1
-                if isinstance(item, Seen):
-                    seen.write(_seen_row(item, item.place, card, info.run_id))
+                payloads.write(archived.payload.model_dump(mode="python"))
+                # A page that came broken and was asked for again is judged by the copy that came last.
+                if last.get(_asked(archived), _place(archived)) != _place(archived):
                     continue
-                seen.write(_seen_row(item.release, item.place, card, info.run_id))
-                candidacy, reasons = candidates.decide(item.release)
-                if candidacy:
-                    kept.write(release_row(item, candidacy, reasons))
+                for item in parse_payload(archived, card, candidates.glance):
+                    if isinstance(item, Problem):
+                        _count_problem(counts, item)
+                        problems.write(_problem_row(item, source_id, info.run_id))
+                        continue
+                    counts.records += 1
+                    counts.parsed += 1
+                    if isinstance(item, Seen):
+                        seen.write(_seen_row(item, item.place, card, info.run_id))
+                        continue
+                    seen.write(_seen_row(item.release, item.place, card, info.run_id))
+                    candidacy, reasons = candidates.decide(item.release)
+                    if candidacy:
+                        kept.write(release_row(_cut(item, archived, cuts), candidacy, reasons))
+        for payload in cuts.payloads():
+            payloads.write(payload.model_dump(mode="python"))
         for problem in _crawl_problems(folder):
             counts.notes[problem.kind] += 1
             problems.write(_problem_row(problem, source_id, info.run_id))
@@ -81,6 +91,14 @@ def derive_run(store: Store, folder: Path, card: Card, candidates: Decides) -> C
     if queries := list(_queries(folder, source_id, info.run_id)):
         write_partition(store, "query", source_id, info.run_id, queries)
     return counts
+
+
+def _cut(item: Parsed, archived: Archived, cuts: CutWriter) -> Parsed:
+    """A candidate of a file of lines, with its line archived apart: its evidence then lies there."""
+    if item.line is None:
+        return item
+    payload = cuts.cut(item.line, archived, item.place.pointer.partition(";")[0])
+    return Parsed(release=item.release, place=Place(payload_sha256=payload.sha256, pointer=item.within))
 
 
 def _asked(archived: Archived) -> tuple[str, str, str, str]:
@@ -177,37 +195,58 @@ def complete_contracts(store: Store, source_id: str, cards: Mapping[str, Card]) 
         return 0
     card = cards[source_id]
     added = 0
-    releases = sorted(release for ids in missing.values() for release, _ in ids)
+    releases = sorted(release for one in missing.values() for release, _ in one.places)
     name = f"completion-{sha256_hex(orjson.dumps(releases))[:16]}"
     with PartitionWriter(store, "release", source_id, name) as kept:
         for archived in _payloads(store, source_id, set(missing)):
             # A payload archived on two nights is read once.
-            wanted = missing.pop(archived.payload.sha256, set())
-            for item in parse_payload(archived, card) if wanted else ():
-                if isinstance(item, Parsed) and (item.release.release_id, item.place.pointer) in wanted:
+            wanted = missing.pop(archived.payload.sha256, None)
+            for item in parse_payload(archived, card, _naming(wanted.native_ids)) if wanted else ():
+                if (
+                    wanted
+                    and isinstance(item, Parsed)
+                    and (item.release.release_id, item.place.pointer) in wanted.places
+                ):
                     kept.write(release_row(item, None, ()))
                     added += 1
     return added
 
 
-def _missing_releases(store: Store, source_id: str) -> dict[str, set[tuple[str, str]]]:
+@dataclass
+class _Wanted:
+    """Releases of one payload that are to be kept: their ids with their pointers, and the processes they belong to."""
+
+    places: set[tuple[str, str]] = field(default_factory=set)
+    native_ids: set[str] = field(default_factory=set)
+
+
+def _naming(native_ids: set[str]) -> Glance:
+    """Whether a record's bytes may name one of the processes; escapes may hide an id, so they count as naming it."""
+    written = [orjson.dumps(native_id)[1:-1] for native_id in sorted(native_ids)]
+    automaton = BytesAhoCorasick([*written, b"\\u", b"\\/"])
+    return lambda line: bool(automaton.find_matches_as_indexes(line))
+
+
+def _missing_releases(store: Store, source_id: str) -> dict[str, _Wanted]:
     seen = [str(p) for p in partitions(store, "seen", source_id)]
     kept = [str(p) for p in partitions(store, "release", source_id)]
     if not seen or not kept:
         return {}
-    missing: dict[str, set[tuple[str, str]]] = {}
+    missing: dict[str, _Wanted] = {}
     with duckdb.connect() as connection:
         rows = connection.execute(
             """
-            SELECT payload_sha256, release_id, pointer FROM read_parquet($seen) AS seen
+            SELECT payload_sha256, release_id, pointer, native_id FROM read_parquet($seen) AS seen
             WHERE contract_id IN (SELECT contract_id FROM read_parquet($kept))
               AND release_id NOT IN (SELECT release_id FROM read_parquet($kept))
             """,
             {"seen": seen, "kept": kept},
         )
         while batch := rows.fetchmany(10_000):
-            for payload_sha256, release, pointer in batch:
-                missing.setdefault(payload_sha256, set()).add((release, pointer))
+            for payload_sha256, release, pointer, native_id in batch:
+                wanted = missing.setdefault(payload_sha256, _Wanted())
+                wanted.places.add((release, pointer))
+                wanted.native_ids.add(native_id)
     return missing
 
 

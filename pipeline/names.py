@@ -62,6 +62,11 @@ def _words(name: str) -> list[str]:
     return _WORD.findall(_ACRONYM.sub(lambda m: m.group().replace(".", ""), text))
 
 
+def run_together(name: str) -> str:
+    """The letters and digits that `normalise` would take its key from, the legal form and all."""
+    return "".join(_words(name))
+
+
 def _forms(terms: Iterable[str]) -> frozenset[str]:
     out = set()
     for term in terms:

@@ -56,7 +56,8 @@ class _Country(NamedTuple):
     said: str
 
 
-def _scheme_key(scheme: str, number: str) -> str:
+def scheme_key(scheme: str, number: str) -> str:
+    """One spelling of a number in a register: letters and digits without leading zeros, behind its scheme."""
     scheme = scheme.strip().upper()
     scheme = "LEI" if scheme in _LEI_SCHEMES else scheme
     return f"{scheme} {''.join(c for c in number.upper() if c.isalnum()).lstrip('0')}"
@@ -92,9 +93,9 @@ class Resolver:
         numbers: dict[str, str] = {}
         for vendor in registry.vendors.values():
             for register in vendor.registers:
-                numbers[_scheme_key(register.scheme, register.id)] = vendor.id
+                numbers[scheme_key(register.scheme, register.id)] = vendor.id
             if vendor.lei:
-                numbers[_scheme_key("LEI", vendor.lei.value)] = vendor.id
+                numbers[scheme_key("LEI", vendor.lei.value)] = vendor.id
         self._numbers: Mapping[str, str] = MappingProxyType(numbers)
         self._decisions: Mapping[str, Mapping[str, Review]] = _latest(decisions, registry)
         pairs = registry.distinctive()
@@ -170,7 +171,7 @@ class Resolver:
         hits = {
             self._numbers[key]: identifier
             for identifier in identifiers
-            if (key := _scheme_key(identifier.scheme, identifier.id)) in self._numbers
+            if (key := scheme_key(identifier.scheme, identifier.id)) in self._numbers
         }
         if not hits:
             return None
@@ -194,7 +195,7 @@ class Resolver:
         """Whether a register that numbers the vendor gives the supplier another number."""
         vendor = self._registry.vendors[vendor_id]
         schemes = {register.scheme.upper() for register in vendor.registers} | ({"LEI"} if vendor.lei else set())
-        return any(_scheme_key(i.scheme, i.id).split(" ")[0] in schemes for i in identifiers)
+        return any(scheme_key(i.scheme, i.id).split(" ")[0] in schemes for i in identifiers)
 
     def _country(self, vendor_id: str, country: str | None, buyer: str | None) -> _Country:
         fact = self._registry.vendors[vendor_id].country

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
@@ -9,6 +10,14 @@ from models.procurement import Classification
 from pipeline.rules.fold import fold, squash_bytes, stands_alone, words_pattern
 from pipeline.rules.load import MIN_LITERAL
 from pipeline.rules.model import Kind, RuleSet
+
+# Put between texts that are looked at together: letters, so that no literal reaches from one into the next.
+_SEAM: Final = "\nqzq\n"
+
+
+def side_by_side(texts: Iterable[str]) -> str:
+    """Several texts as one for the screen, with a seam between them that no literal crosses."""
+    return _SEAM.join(texts)
 
 
 class Screen:
@@ -57,14 +66,23 @@ class Screen:
         """
         found: dict[str, None] = {}
         for one in classifications:
-            scheme = one.scheme.casefold()
-            for wanted, prefix, rule_id in self._codes:
-                if scheme.endswith(wanted) and one.id.strip().startswith(prefix):
-                    found[rule_id] = None
+            found.update(dict.fromkeys(self.classified(one.scheme, one.id)))
             if one.description:
                 found.update(dict.fromkeys(self._probed(one.description)))
         found.update(dict.fromkeys(self._probed(text)))
         return tuple(found)
+
+    def classified(self, scheme: str, code: str) -> list[str]:
+        """Ids of the probe rules that name a code of that scheme or one above it."""
+        scheme, code = scheme.casefold(), code.strip()
+        return [
+            rule_id for wanted, prefix, rule_id in self._codes if scheme.endswith(wanted) and code.startswith(prefix)
+        ]
+
+    def may_probe(self, text: str) -> bool:
+        """False only where no probe word stands in the text, also inside other words."""
+        automaton = self._probe_automaton
+        return automaton is not None and bool(automaton.find_matches_as_indexes(squash_bytes(text)))
 
     def _probed(self, text: str) -> list[str]:
         if self._probe_automaton is None:

@@ -2,17 +2,20 @@
 
 import zlib
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 
 from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DownloadCancelledError
 from scrapy.http import Headers, Response
 
+from pipeline.archive import Archived
 from pipeline.errors import UnveilError
 from pipeline.store import utc_now
 from spiders.context import FETCHED_AT, ROLE, SENT
 from spiders.failures import NotInArchive, to_text
-from spiders.tape import to_response
+from spiders.tape import SPOOLED, forget, open_spooled, to_response
 
 _CHUNK = 1 << 20
 
@@ -68,23 +71,33 @@ class ArchiveMiddleware:
 
     def _write(self, request: Request, response: Response, moment: datetime) -> None:
         redirected = request.meta.get("redirect_urls")
+        spooled = request.meta.get(SPOOLED)
         try:
-            self._context.writer.write_response(
+            payload = self._context.writer.write_response(
                 url=response.url,
                 requested_url=redirected[0] if redirected else request.url,
-                role=request.meta.get(ROLE, "page"),
+                role=self._role(request),
                 method=request.method,
                 request_headers=_pairs(request.headers),
                 request_body=request.body,
                 status=response.status,
                 headers=_pairs(response.headers),
-                body=response.body,
+                body=response.body if spooled is None else partial(open_spooled, spooled),
                 fetched_at=moment,
             )
         except UnveilError as error:
             self._stop(error)
             raise
         self._crawler.stats.inc_value("unveil/responses")
+        if spooled is not None:
+            request.meta[SPOOLED] = Archived(payload, (), self._context.writer.path)
+            if isinstance(spooled, Path):
+                forget(spooled)
+
+    def _role(self, request: Request) -> str:
+        """As asked; what came instead of a file, a redirect or an error, is no file."""
+        role: str = request.meta.get(ROLE, "page")
+        return "index" if role == "file" and SPOOLED not in request.meta else role
 
     def _write_error(self, request: Request, exception: Exception, moment: datetime) -> None:
         try:

@@ -25,7 +25,8 @@ class CrawlContext:
 
     `tape` holds answers to serve instead of asking: all of them when `offline`, those a killed process had
     received already when a run is resumed, none otherwise. `queries` are what a searched portal is asked, each in its
-    own window. `previous` is the `state` that the last complete crawl left behind.
+    own window. `previous` is the `state` that the last complete crawl left behind. `glance` says of
+    a record's raw JSON whether it must be read whole.
     """
 
     card: SourceCard
@@ -38,3 +39,4 @@ class CrawlContext:
     offline: bool = False
     queries: tuple[Query, ...] = ()
     previous: Mapping[str, Any] = field(default_factory=dict)
+    glance: Callable[[bytes], bool] | None = None

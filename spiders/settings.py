@@ -75,6 +75,8 @@ def build_settings(card: SourceCard, *, offline: bool) -> dict[str, Any]:
             "http": "spiders.replay.ReplayHandler",
             "https": "spiders.replay.ReplayHandler",
         }
-    elif not card.private_addresses:
+    else:
+        settings["DOWNLOAD_HANDLERS"] |= {"http": "spiders.spool.SpoolHandler", "https": "spiders.spool.SpoolHandler"}
+    if not offline and not card.private_addresses:
         settings["DNS_RESOLVER"] = "spiders.address_guard.GuardedResolver"
     return settings

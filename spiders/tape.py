@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 from scrapy import Request
 from scrapy.http import Headers, Response
@@ -14,6 +15,8 @@ from pipeline.archive import Archived, read_run
 
 # A resumed run takes these as said; anything else (busy, errors) is worth asking again.
 _SETTLED = frozenset({200, 301, 302, 303, 307, 308, 404, 410})
+# Mark of `Request.meta`: where the body of an answer lies that was too large to be held, an Archived or a Path.
+SPOOLED = "unveil_spooled"
 _KNOWN = "known_document "
 Key = tuple[str, str, str]
 
@@ -74,9 +77,25 @@ def to_response(archived: Archived, request: Request) -> Response:
     headers = Headers()
     for name, value in archived.headers:
         headers.appendlist(name, value)
-    body = archived.body()
+    if archived.payload.role == "file":
+        # Of any size: it stays where it is, and whoever reads it reads it from there.
+        request.meta[SPOOLED] = archived
+    body = b"" if archived.payload.role == "file" else archived.body()
     kind = responsetypes.from_args(headers=headers, url=request.url, body=body)
     return kind(url=request.url, status=archived.payload.status, headers=headers, body=body, flags=["archived"])
+
+
+def open_spooled(spooled: Path | Archived) -> IO[bytes]:
+    """The bytes of a file that was downloaded, or of one in an archive."""
+    return spooled.open("rb") if isinstance(spooled, Path) else spooled.open()
+
+
+def forget(path: Path) -> None:
+    """Removes a spooled file and what stands beside it, and the folder when it was the last."""
+    path.unlink(missing_ok=True)
+    path.with_suffix(".json").unlink(missing_ok=True)
+    if path.parent.is_dir() and not any(path.parent.iterdir()):
+        path.parent.rmdir()
 
 
 def known_mark(digest: str) -> str:

@@ -125,7 +125,14 @@ def _called(request: Request, reply: Reply) -> list[Request]:
     headers = Headers({"Content-Type": reply.content_type, **reply.headers})
     kind = responsetypes.from_args(headers=headers, url=request.url, body=reply.body)
     response = kind(url=request.url, status=reply.status, headers=headers, body=reply.body, request=request)
-    return list(request.callback(response, **request.cb_kwargs) or ())
+    called = request.callback(response, **request.cb_kwargs)
+    if isinstance(called, AsyncIterator):
+        return asyncio.run(_gathered(called))
+    return list(called or ())
+
+
+async def _gathered(requests: AsyncIterator[Request]) -> list[Request]:
+    return [request async for request in requests]
 
 
 def ended(spider: PortalSpider) -> tuple[Outcome, str]:

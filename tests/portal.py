@@ -204,6 +204,9 @@ class FakeCandidates:
             return Candidacy.PROBE, ("cctv",)
         return None, ()
 
+    def glance(self, record: bytes) -> bool:
+        return b"acial" in record or b"CCTV" in record
+
 
 def fake_candidates(vendor_folders: Sequence[Path]) -> FakeCandidates:
     return FakeCandidates()

@@ -2,6 +2,7 @@
 
 import gzip
 import itertools
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Final
 
@@ -44,7 +45,7 @@ def stream_records(open_stream: Opened, payload_sha256: str, envelope: str) -> I
             yield from _lines(opened, payload_sha256, envelope)
         else:
             yield from _document(opened, envelope)
-    except (ijson.JSONError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (ijson.JSONError, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         detail = f"{error}; what follows was not read"
         yield "", Problem(kind="malformed_json", detail=detail, payload_sha256=payload_sha256)
 

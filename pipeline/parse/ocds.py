@@ -25,4 +25,4 @@ def parse_file(
     glance: Callable[[bytes], bool] | None,
 ) -> Iterator[Parsed | Seen | Problem]:
     """Releases of a package, a list or lines of OCDS JSON; plain or gzipped."""
-    yield from parse_ocds_file(open_stream, card, sha256)
+    yield from parse_ocds_file(open_stream, card, sha256, glance)

@@ -2,20 +2,24 @@
 
 import gzip
 import itertools
+import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
 import ijson
 import orjson
 
-from models.procurement import Parsed, Place
+from models.procurement import Parsed, Place, Seen
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.errors import BadData
-from pipeline.parse.ocds_release import parse_release
+from pipeline.parse.common import Misfit, rejected
+from pipeline.parse.ocds_release import glimpse_release, parse_release
 
 _HEAD = 4096
 _MAX_LINE = 64 << 20
+# Of lines that cannot matter, so many are passed over for one that is read all the same.
+_STRICT_EVERY = 1000
 
 
 def check_file_head(head: bytes, name: str) -> None:
@@ -37,20 +41,24 @@ def check_file_head(head: bytes, name: str) -> None:
 
 
 def parse_ocds_file(
-    open_stream: Callable[[], IO[bytes]], card: SourceCard, payload_sha256: str
-) -> Iterator[Parsed | Problem]:
+    open_stream: Callable[[], IO[bytes]],
+    card: SourceCard,
+    payload_sha256: str,
+    glance: Callable[[bytes], bool] | None = None,
+) -> Iterator[Parsed | Seen | Problem]:
     """Releases of a release package, record package, list or JSON lines; memory does not grow with the file.
 
+    Of lines, those for which `glance` says no become `Seen` unread, but for one in a thousand, to notice what changes.
     Pointers are JSON pointers, or `line=N` (from 1), with a JSON pointer after `;at=` where a line is a package.
     """
 
     opened = unpacked(open_stream)
     try:
         if is_lines(opened):
-            yield from _lines(opened, card, payload_sha256)
-        else:
+            yield from _lines(opened, card, payload_sha256, glance)
+        elif not _is_empty(opened):
             yield from _document(opened, card, payload_sha256)
-    except (ijson.JSONError, UnicodeDecodeError, EOFError, gzip.BadGzipFile) as error:
+    except (ijson.JSONError, UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         yield Problem(
             kind="malformed_json",
             detail=f"{error}; what follows was not read",
@@ -63,6 +71,12 @@ def unpacked(open_stream: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
     with open_stream() as stream:
         packed = stream.read(2) == b"\x1f\x8b"
     return (lambda: cast(IO[bytes], gzip.GzipFile(fileobj=open_stream()))) if packed else open_stream
+
+
+def _is_empty(opened: Callable[[], IO[bytes]]) -> bool:
+    """Whether nothing but white space is there; a file packed by a portal may hold no lines."""
+    with opened() as stream:
+        return not stream.read(_HEAD).strip()
 
 
 def is_lines(opened: Callable[[], IO[bytes]]) -> bool:
@@ -79,26 +93,55 @@ def is_lines(opened: Callable[[], IO[bytes]]) -> bool:
     return True
 
 
-def _lines(opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:
+def _lines(
+    opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str, glance: Callable[[bytes], bool] | None
+) -> Iterator[Parsed | Seen | Problem]:
     with opened() as stream:
         for number in itertools.count(1):
             line = stream.readline(_MAX_LINE)
             if not line:
                 return
-            if not line.strip():
+            place = Place(payload_sha256=sha256, pointer=f"line={number}")
+            if len(line) >= _MAX_LINE and not line.endswith(b"\n"):
+                _pass_over(stream)
+                yield rejected(Misfit("line_too_long", f"the line has more than {_MAX_LINE} bytes"), place)
                 continue
-            pointer = f"line={number}"
-            try:
-                value = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                yield Problem(kind="malformed_json", detail=str(error), payload_sha256=sha256, pointer=pointer)
-                continue
-            if isinstance(value, dict) and isinstance(value.get("releases"), list):
-                for index, release in enumerate(value["releases"]):
-                    place = Place(payload_sha256=sha256, pointer=f"{pointer};at=/releases/{index}")
-                    yield from parse_release(release, card, place)
-            else:
-                yield from parse_release(value, card, Place(payload_sha256=sha256, pointer=pointer))
+            line = line.strip()
+            if line:
+                yield from _line(line, number, card, place, glance)
+
+
+def _pass_over(stream: IO[bytes]) -> None:
+    """Reads on to the end of a line without holding it."""
+    while (more := stream.readline(_MAX_LINE)) and not more.endswith(b"\n"):
+        continue
+
+
+def _line(
+    line: bytes, number: int, card: SourceCard, place: Place, glance: Callable[[bytes], bool] | None
+) -> Iterator[Parsed | Seen | Problem]:
+    try:
+        value = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
+        yield rejected(Misfit("malformed_json", str(error)), place)
+        return
+    if isinstance(value, dict) and isinstance(value.get("releases"), list):
+        for index, release in enumerate(value["releases"]):
+            within = f"/releases/{index}"
+            below = Place(payload_sha256=place.payload_sha256, pointer=f"{place.pointer};at={within}")
+            yield from _cut(parse_release(release, card, below), line, within)
+        return
+    if glance is not None and number % _STRICT_EVERY and not glance(line):
+        seen = glimpse_release(value, card, place)
+        if seen is not None:
+            yield seen
+            return
+    yield from _cut(parse_release(value, card, place), line, "")
+
+
+def _cut(items: Iterator[Parsed | Problem], line: bytes, within: str) -> Iterator[Parsed | Problem]:
+    for item in items:
+        yield item.model_copy(update={"line": line, "within": within}) if isinstance(item, Parsed) else item
 
 
 def _document(opened: Callable[[], IO[bytes]], card: SourceCard, sha256: str) -> Iterator[Parsed | Problem]:

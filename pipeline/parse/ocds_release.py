@@ -21,6 +21,7 @@ from models.procurement import (
     Party,
     Place,
     Release,
+    Seen,
     Status,
     Text,
 )
@@ -75,16 +76,46 @@ def parse_release(raw: Any, card: SourceCard, place: Place) -> Iterator[Parsed |
     yield from note.problems
 
 
-def _release(raw: Any, card: SourceCard, note: Any) -> Release:
+def glimpse_release(raw: Any, card: SourceCard, place: Place) -> Seen | None:
+    """What is kept of a release that is not read whole, under the ids it would have; None for one that may not fit."""
     if not isinstance(raw, dict):
-        raise Misfit("wrong_type", f"a release is an object, not {type(raw).__name__}", raw)
+        return None
+    try:
+        ocid, _, _, published_at = _head_of(raw)
+    except Misfit:
+        return None
+    tender = raw.get("tender")
+    if not (tender and isinstance(tender, dict)) and not any(raw.get(k) for k in ("planning", "awards", "contracts")):
+        return None
+    return Seen(
+        release_id=release_id(card.id, _content(raw)),
+        contract_id=contract_id(card.namespace, ocid),
+        source_id=card.id,
+        native_id=ocid,
+        published_on=published_at.date(),
+        place=place,
+    )
+
+
+def _head_of(raw: Mapping[str, Any]) -> tuple[str, str, str, datetime]:
+    """ocid, release id, date as written and as a moment. Raises Misfit without one of them."""
     ocid = text_field(raw, "ocid", required=True)
     portal_id = text_field(raw, "id", required=True)
     published_raw = text_field(raw, "date", required=True)
     try:
-        published_at = read_moment(published_raw)
+        return ocid, portal_id, published_raw, read_moment(published_raw)
     except ValueError as error:
         raise Misfit("unreadable_date", f"`date`: {error}", published_raw) from error
+
+
+def _content(raw: Mapping[str, Any]) -> str:
+    return sha256_hex(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS))
+
+
+def _release(raw: Any, card: SourceCard, note: Any) -> Release:
+    if not isinstance(raw, dict):
+        raise Misfit("wrong_type", f"a release is an object, not {type(raw).__name__}", raw)
+    ocid, portal_id, published_raw, published_at = _head_of(raw)
     tender = object_field(raw, "tender", note)
     if not tender and not raw.get("awards") and not raw.get("contracts") and not raw.get("planning"):
         raise Misfit("missing_field", "the release has neither planning, tender, awards nor contracts")
@@ -95,9 +126,8 @@ def _release(raw: Any, card: SourceCard, note: Any) -> Release:
     tags = tuple(str(t) for t in raw.get("tag") or ())
     children = tuple(_children(raw, card, published_at, parties, note))
     language = text_field(raw, "language") or (card.languages[0] if card.languages else None)
-    content = sha256_hex(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS))
     return Release(
-        release_id=release_id(card.id, content),
+        release_id=release_id(card.id, _content(raw)),
         contract_id=contract_id(card.namespace, ocid),
         source_id=card.id,
         native_id=ocid,

@@ -74,12 +74,13 @@ def tokens(text: str) -> list[Token]:
 def words_pattern(literal: str) -> re.Pattern[str]:
     """A pattern that finds a literal's words in *folded* text, also inside longer words; see `stands_alone`.
 
-    Between characters it allows what the tokenizer ignores (a hyphen and line break), between words any separator.
+    Between characters it allows what the tokenizer ignores (a hyphen and line break), between words any separator but
+    the block that stands for something redacted.
     """
     words = [r"(?:[-\u2010]\s*)?".join(squash(token.text)) for token in tokens(literal)]
     # "Face++" is a name, "face" is none: of punctuation only plus signs count, and only at the end.
     plus = len(literal.rstrip()) - len(literal.rstrip().rstrip("+"))
-    return re.compile(r"[\W_]*".join(filter(None, words)) + re.escape("+" * plus))
+    return re.compile(r"(?:[^\w█]|_)*".join(filter(None, words)) + re.escape("+" * plus))
 
 
 def stands_alone(pattern: re.Pattern[str], folded: str) -> bool:

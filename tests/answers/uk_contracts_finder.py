@@ -43,40 +43,41 @@ def _changed() -> dict[str, Any]:
     return changed
 
 
-def _statuses() -> list[StatusWord]:
-    words = []
-    for key, lifecycle in {
-        "tender:planning": Lifecycle.PLANNED,
-        "tender:planned": Lifecycle.PLANNED,
-        "tender:active": Lifecycle.TENDER,
-        "tender:complete": Lifecycle.COMPLETE,
-        "tender:cancelled": Lifecycle.CANCELLED,
-        "tender:unsuccessful": Lifecycle.CANCELLED,
-        "tender:withdrawn": Lifecycle.CANCELLED,
-        "award:pending": Lifecycle.TENDER,
-        "award:active": Lifecycle.ACTIVE,
-        "award:cancelled": Lifecycle.CANCELLED,
-        "award:unsuccessful": Lifecycle.CANCELLED,
-        "contract:pending": Lifecycle.ACTIVE,
-        "contract:active": Lifecycle.ACTIVE,
-        "contract:cancelled": Lifecycle.CANCELLED,
-        "contract:terminated": Lifecycle.TERMINATED,
-        "tag:planning": Lifecycle.PLANNED,
-        "tag:tenderCancellation": Lifecycle.CANCELLED,
-        "tag:awardCancellation": Lifecycle.CANCELLED,
-        "tag:contractTermination": Lifecycle.TERMINATED,
-    }.items():
-        kind, _, word = key.partition(":")
-        one = {k: v for k, v in release(7).items() if k != "awards"}
-        del one["tender"]["status"]
-        if kind == "tag":
-            one["tag"] = [word]
-        elif kind == "tender":
-            one["tender"]["status"] = word
-        else:
-            one[f"{kind}s"] = [{"id": "7-1", "status": word}]
-        words.append(StatusWord(key, _package([one]), lifecycle))
-    return words
+STATUSES = {
+    "tender:planning": Lifecycle.PLANNED,
+    "tender:planned": Lifecycle.PLANNED,
+    "tender:active": Lifecycle.TENDER,
+    "tender:complete": Lifecycle.COMPLETE,
+    "tender:cancelled": Lifecycle.CANCELLED,
+    "tender:unsuccessful": Lifecycle.CANCELLED,
+    "tender:withdrawn": Lifecycle.CANCELLED,
+    "award:pending": Lifecycle.TENDER,
+    "award:active": Lifecycle.ACTIVE,
+    "award:cancelled": Lifecycle.CANCELLED,
+    "award:unsuccessful": Lifecycle.CANCELLED,
+    "contract:pending": Lifecycle.ACTIVE,
+    "contract:active": Lifecycle.ACTIVE,
+    "contract:cancelled": Lifecycle.CANCELLED,
+    "contract:terminated": Lifecycle.TERMINATED,
+    "tag:planning": Lifecycle.PLANNED,
+    "tag:tenderCancellation": Lifecycle.CANCELLED,
+    "tag:awardCancellation": Lifecycle.CANCELLED,
+    "tag:contractTermination": Lifecycle.TERMINATED,
+}
+
+
+def with_status(key: str) -> dict[str, Any]:
+    """A release that carries one word of the card's lifecycle map, and no other."""
+    kind, _, word = key.partition(":")
+    one = {k: v for k, v in release(7).items() if k != "awards"}
+    del one["tender"]["status"]
+    if kind == "tag":
+        one["tag"] = [word]
+    elif kind == "tender":
+        one["tender"]["status"] = word
+    else:
+        one[f"{kind}s"] = [{"id": "7-1", "status": word}]
+    return one
 
 
 _CHALLENGE = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>cf-challenge</body></html>"
@@ -121,5 +122,5 @@ ANSWERS = Answers(
         "iso_8859_1": Walk(_always(Reply(_LATIN)), Outcome.COMPLETE, records=1, kinds=frozenset({"encoding"})),
         "connection_cut": Walk(_always(Reply(None)), Outcome.FAILED, kinds=frozenset({"download_failed"})),
     },
-    statuses=_statuses(),
+    statuses=[StatusWord(key, _package([with_status(key)]), means) for key, means in STATUSES.items()],
 )
