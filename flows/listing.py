@@ -1,5 +1,6 @@
 """Lists the sources with how they are asked and how they last ended."""
 
+import sys
 from typing import Any
 
 from rich import box
@@ -10,6 +11,7 @@ from flows.house import House
 from pipeline.lake import read_rows
 
 _FEW_COUNTRIES = 3
+_PIPED = 120
 
 
 def source_rows(house: House) -> list[dict[str, Any]]:
@@ -41,10 +43,10 @@ def source_rows(house: House) -> list[dict[str, Any]]:
 
 
 def print_sources(rows: list[dict[str, Any]]) -> None:
-    # Narrow enough for a terminal of eighty columns; ids and words are for typing and searching, so they stand whole.
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0), pad_edge=False)
     for name in ("source", "countries", "rank", "platform", "group", "verified", "last outcome", "ended"):
-        table.add_column(name, no_wrap=name in ("source", "platform", "group"))
+        # In a narrow terminal a cell goes on below; nothing is cut off, since ids are typed into the next command.
+        table.add_column(name, overflow="fold")
     for row in rows:
         countries = row["countries"]
         table.add_row(
@@ -57,4 +59,5 @@ def print_sources(rows: list[dict[str, Any]]) -> None:
             row["last_outcome"] or "never",
             (row["last_ended_at"] or "")[:10],
         )
-    Console().print(table)
+    # A pipe or a file has no width of its own.
+    Console(width=None if sys.stdout.isatty() else _PIPED).print(table)

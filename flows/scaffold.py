@@ -34,6 +34,7 @@ class _Platform:
 
     group: str
     formats: tuple[str, ...]
+    answers: str
     spider: str = ""
     parser: str = ""
     retrieval: str = "query"
@@ -43,13 +44,17 @@ class _Platform:
 
 _OCDS, _NEW = "ocds", "new"
 _SHAPES: Final[Mapping[str, _Platform]] = {
-    "ocds_links": _Platform("pages", (_OCDS,), retrieval="full"),
+    "ocds_links": _Platform("pages", (_OCDS,), "answers_ocds_links.py.j2", retrieval="full"),
     "bulk": _Platform(
-        "bulk", (_OCDS,), retrieval="full", start_url="https://data.open-contracting.org/publications.json"
+        "bulk",
+        (_OCDS,),
+        "answers_bulk.py.j2",
+        retrieval="full",
+        start_url="https://data.open-contracting.org/publications.json",
     ),
-    "search": _Platform("search", (_NEW, _OCDS), "spider_search.py.j2", "parse_json.py.j2"),
-    "xml_notices": _Platform("notices", (_NEW,), "spider_xml_notices.py.j2", "parse_xml.py.j2"),
-    "sql": _Platform("sql", (_NEW,), "spider_sql.py.j2", "parse_json.py.j2"),
+    "search": _Platform("search", (_NEW, _OCDS), "answers_search.py.j2", "spider_search.py.j2", "parse_record.py.j2"),
+    "xml_notices": _Platform("notices", (_NEW,), "answers_search.py.j2", "spider_search.py.j2", "parse_record.py.j2"),
+    "sql": _Platform("sql", (_NEW,), "answers_sql.py.j2", "spider_sql.py.j2", "parse_record.py.j2"),
 }
 
 
@@ -137,7 +142,7 @@ def _files_of(source_id: str, platform: str | None, form: str | None, checkout: 
         yield spider, render(shape.spider)
     if form != _OCDS:
         yield parser, render(shape.parser)
-    yield answers, render(f"answers_{platform}.py.j2")
+    yield answers, render(shape.answers)
 
 
 def _shape(platform: str, checkout: Path) -> _Platform:

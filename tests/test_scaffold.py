@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from flows.scaffold import PLATFORMS, left_to_do, new_source
 from models.codes import Lifecycle
 from pipeline.cards import load_source_card
 from pipeline.errors import WrongUse
+from pipeline.xml_places import element_at, parse_xml, text_of
 from tests.command import CHECKOUT
 
 CARD, SPIDER, PARSER, ANSWERS = "data/sources/{}.yml", "spiders/{}.py", "pipeline/parse/{}.py", "tests/answers/{}.py"
@@ -173,12 +175,16 @@ def test_a_platform_without_a_class_is_not_scaffolded(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_new_format_reads_files_and_names_no_person(made: Made) -> None:
-    path = made.checkout / "pipeline/parse/xx_search.py"
-    spec = importlib.util.spec_from_file_location("xx_search_parser", path)
+def parser_of(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"made_{path.stem}", path)
     assert spec is not None and spec.loader is not None
-    parser = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(parser)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_new_format_reads_files_and_names_no_person(made: Made) -> None:
+    parser = parser_of(made.checkout / "pipeline/parse/xx_search.py")
     common = {"id": "1", "changed": "2026-11-05", "title": "Cameras", "status": "awarded", "amount": 5}
     notices = [
         common | {"supplier": "Example Works Ltd", "buyer": "Borough of Exampleton", "currency": "EUR"},
@@ -196,6 +202,21 @@ def test_a_new_format_reads_files_and_names_no_person(made: Made) -> None:
         "missing_field", "unknown_field", "unreadable_amount", "unreadable_date",
     ]  # fmt: skip
     assert (refused.kind, refused.severity, refused.pointer) == ("unreadable_date", "rejected", "line=3")
+
+
+def test_a_new_format_of_xml_points_at_what_it_quotes(made: Made) -> None:
+    parser = parser_of(made.checkout / "pipeline/parse/xx_xml_notices.py")
+    card = load_source_card(made.checkout / "data/sources", "xx_xml_notices")
+    said = "<id>1</id><changed>2026-11-05</changed><title>Cameras</title><status>open</status><buyer>B</buyer>"
+    data = f"<notice>{said}<amount currency='EUR'>5</amount><description>Two &amp; more</description></notice>".encode()
+    (parsed,) = parser.parse_page(data, card, "a" * 64, "")
+    assert (parsed.place.pointer, parsed.release.value.currency, parsed.release.status.raw) == ("", "EUR", "open")
+    root = parse_xml(data)
+    for text, words in zip(parsed.release.texts, ("Cameras", "Two & more"), strict=True):
+        element = element_at(root, text.pointer.removeprefix("xpath="))
+        assert element is not None and text_of(element) == text.text == words
+    hostile = b'<!DOCTYPE notice [<!ENTITY a "b">]>' + data
+    assert [p.kind for p in parser.parse_page(hostile, card, "a" * 64, "")] == ["dtd_forbidden"]
 
 
 def blocks() -> list[tuple[str, str, str]]:
