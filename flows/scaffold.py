@@ -206,6 +206,8 @@ def _card_like(source_id: str, card: SourceCard, text: str) -> str:
             parts.append(f"# TODO what a process id of this portal is.\nnamespace: {source_id.replace('_', '-')}\n")
         elif key == "start_url":
             parts.append(f"# TODO the address that is asked; this is that of {card.id}.\nstart_url: {card.start_url}\n")
+        elif key == "bulk":
+            parts.append(f"# TODO the registry's own name of the publication; this is that of {card.id}.\n{block}")
         elif key == "verified_on":
             parts.append("# The day somebody crawled it live with this card and looked at what came.\n")
             parts.append("verified_on: null\n")

@@ -33,7 +33,7 @@ MADE = {
 }
 # A platform is scaffolded from the day it has a class.
 HERE = [name for name in PLATFORMS if (CHECKOUT / "spiders/platforms" / f"{name}.py").is_file()]
-LIKE = ("uk_contracts_finder", "us_usaspending", "il_budgetkey")
+LIKE = ("uk_contracts_finder", "us_usaspending", "il_budgetkey", "eu_ted", "ocp_uk_fts")
 NEEDED = ("tests/__init__.py", "tests/driver.py", "tests/portal.py", "tests/test_sources.py", "pyproject.toml")
 
 
