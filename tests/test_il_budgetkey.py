@@ -148,6 +148,12 @@ def test_points_and_direction_marks_stay_so_that_quotes_can_be_found_again() -> 
     assert release.title == written
 
 
+def test_a_request_for_information_buys_nothing_yet_and_a_cancelled_one_never() -> None:
+    request = {"tender_type_he": "פניה לקבלת מידע"}
+    assert read(**request)[0].status.lifecycle is Lifecycle.PLANNED
+    assert read(**request, status="בוטל")[0].status.lifecycle is Lifecycle.CANCELLED
+
+
 def test_a_frozen_purchase_freezes_its_award() -> None:
     release, _ = read(status="מוקפא", supplier='דוגמה בע"מ', supplier_id="511111118")
     assert release.status.lifecycle is Lifecycle.SUSPENDED

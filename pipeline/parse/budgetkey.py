@@ -149,6 +149,11 @@ def _status(row: Mapping[str, Any], card: SourceCard, note: Notes) -> Status:
     if mapped is None:
         note("unknown_code", f"status `{raw}` is not in the card's lifecycle map", raw)
         return Status(raw=raw, basis=Basis.STATUS)
+    kind = text_of(row, "tender_type_he")
+    by_kind = card.lifecycle.get(f"type:{kind}")
+    if by_kind and mapped is Lifecycle.TENDER:
+        # `Published` is said of a request for information too, by which nothing is bought yet.
+        return Status(lifecycle=by_kind, raw=kind, basis=Basis.STATUS)
     return Status(lifecycle=mapped, raw=raw, basis=Basis.STATUS)
 
 

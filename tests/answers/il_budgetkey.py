@@ -87,6 +87,7 @@ _WORDS = {
     "בוטל": Lifecycle.CANCELLED,
     "מוקפא": Lifecycle.SUSPENDED,
 }
+_REQUEST = "פניה לקבלת מידע"
 # Two full answers and a last one of one row.
 _MANY = [row(n, last_update_date=f"2026-11-{1 + n % 9:02d}") for n in range(2001)]
 
@@ -114,6 +115,9 @@ ANSWERS = Answers(
         ),
         "not_rows": Walk(_always(Reply(b'{"total": 3}')), Outcome.FAILED, kinds=frozenset({"missing_field"})),
     },
-    statuses=[StatusWord(f"status:{word}", body(row(5, status=word)), means) for word, means in _WORDS.items()],
+    statuses=[
+        *(StatusWord(f"status:{word}", body(row(5, status=word)), means) for word, means in _WORDS.items()),
+        StatusWord(f"type:{_REQUEST}", body(row(6, tender_type_he=_REQUEST)), Lifecycle.PLANNED),
+    ],
     queries=(query(TERM, "he"),),
 )
