@@ -25,6 +25,7 @@ from warcio.exceptions import ArchiveLoadFailed
 from pipeline.archive import open_payload_at
 from pipeline.errors import BAD_DATA, BadData, WrongUse
 from pipeline.parse.ted_file import member_at
+from pipeline.parse.ted_parties import buyer_country
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
 from pipeline.store import Store
@@ -314,12 +315,15 @@ def _xml_at(data: bytes, pointer: str) -> str:
         root = parse_xml(data)
     except XmlError as error:
         raise BadData(f"The archived bytes are not XML that we read: {error}.") from error
-    if not pointer:
-        return "\n".join(f"{path}: {text}" for path, text in statements(root))
-    element = element_at(root, pointer)
-    if element is None:
-        raise BadData(f"The archived XML has nothing at {pointer}.")
-    return text_of(element)
+    if pointer:
+        element = element_at(root, pointer)
+        if element is None:
+            raise BadData(f"The archived XML has nothing at {pointer}.")
+        said = text_of(element)
+    else:
+        said = "\n".join(f"{path}: {text}" for path, text in statements(root))
+    # A source of many countries has none of its own; the notice's buyer was asked when the text was first redacted.
+    return redact(said, buyer_country(root))
 
 
 def _unzipped(stream: io.BufferedReader) -> _Stream:

@@ -28,7 +28,8 @@ _STATEMENTS: Final = frozenset(
 _NO_STATEMENTS: Final = frozenset(
     [
         "Organizations", "TouchPoint", "UltimateBeneficialOwner", "Contact", "Party", "Person", "AppealTerms",
-        "Appeals", "TenderingParty", "CONTRACTORS", "CONTRACTING_BODY", "COMPLEMENTARY_INFO",
+        "Appeals", "TenderingParty", "PartyName", "EconomicOperatorShortList", "CONTRACTORS", "CONTRACTING_BODY",
+        "COMPLEMENTARY_INFO",
     ]
 )  # fmt: skip
 

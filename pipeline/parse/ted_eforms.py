@@ -37,7 +37,8 @@ _NO_TEXTS: Final = frozenset(
     [
         "Appeals", "AppealTerms", "FieldsPrivacy", "Organizations", "TenderingParty", "OpenTenderEvent",
         "RealizedLocation", "PaymentTerms", "RequiredFinancialGuarantee", "ProcurementLegislationDocumentReference",
-        "TendererQualificationRequest", "AppealRequestsStatistics", "ContractingParty",
+        "TendererQualificationRequest", "AppealRequestsStatistics", "ContractingParty", "EconomicOperatorShortList",
+        "PartyName", "TechnicalCommitteePerson",
     ]
 )  # fmt: skip
 

@@ -50,9 +50,11 @@ _TAGS: Final = {
     Lifecycle.PLANNED: "planning", Lifecycle.TENDER: "tender", Lifecycle.ACTIVE: "award",
     Lifecycle.CANCELLED: "award", Lifecycle.COMPLETE: "contract",
 }  # fmt: skip
-# Parts of a form whose texts are not about the purchase: addresses and contacts, remedies, and additional information
-# (VI.3), where members of committees are named.
-_NO_TEXTS: Final = re.compile(r"ADDRESS_.*|COMPLEMENTARY_INFO|MAIN_SITE|.*CONTACT.*|.*APPEAL.*|.*ORGANISATION.*")
+# Parts of a form whose texts are not about the purchase: addresses and contacts, remedies, names of jury members and of
+# chosen participants, and additional information (VI.3), where members of committees are named.
+_NO_TEXTS: Final = re.compile(
+    r"ADDRESS_.*|COMPLEMENTARY_INFO|MAIN_SITE|MEMBER_NAME|PARTICIPANT_NAME|.*CONTACT.*|.*APPEAL.*|.*ORGANISATION.*"
+)
 _BARE_TEXTS: Final = frozenset({"AC_CRITERION", "TITLE", "SHORT_DESCR"})
 
 

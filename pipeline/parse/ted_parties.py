@@ -87,6 +87,20 @@ def read_organisations(extension: Element | None, reading: Reading, notice_id: s
     return Organisations(reading, notice_id, companies, owners, frozenset(people))
 
 
+def buyer_country(root: Element) -> str | None:
+    """ISO 3166 alpha-2 of a notice's first buyer, in either schema; it says how telephone numbers are written there."""
+    coded = root.find("{*}CODED_DATA_SECTION/{*}NOTICE_DATA/{*}ISO_COUNTRY")
+    if coded is not None:
+        return country_of(coded.get("VALUE") or "")
+    buyers = [text_of(one) for one in root.iterfind("{*}ContractingParty/{*}Party/{*}PartyIdentification/{*}ID")]
+    found: dict[str, str | None] = {}
+    for organisation in root.iterfind(".//{*}Organizations/{*}Organization"):
+        code = organisation.find("{*}Company/{*}PostalAddress/{*}Country/{*}IdentificationCode")
+        for one in organisation.iterfind("{*}*/{*}PartyIdentification/{*}ID"):
+            found[text_of(one)] = country_of(text_of(code)) if code is not None else None
+    return next((country for buyer in buyers if (country := found.get(buyer))), None)
+
+
 def _points(organisation: Element, reading: Reading) -> Iterator[str]:
     for point in reading.every(organisation, "TouchPoint/PartyIdentification/ID"):
         yield text_of(point)

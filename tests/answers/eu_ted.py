@@ -48,7 +48,8 @@ def eforms(
      <cac:Country><cbc:IdentificationCode listName="country">IRL</cbc:IdentificationCode></cac:Country>
     </cac:PostalAddress>
     <cac:PartyLegalEntity><cbc:CompanyID>EX-1001</cbc:CompanyID></cac:PartyLegalEntity>
-    <cac:Contact><cbc:Name>Jo Bloggs</cbc:Name><cbc:ElectronicMail>jo.bloggs@city.example</cbc:ElectronicMail></cac:Contact>
+    <cac:Contact><cbc:Name>Jo Bloggs</cbc:Name>
+     <cbc:ElectronicMail>jo.bloggs@city.example</cbc:ElectronicMail></cac:Contact>
    </efac:Company></efac:Organization>
    {organisations}
   </efac:Organizations>
@@ -69,7 +70,8 @@ def eforms(
  <cac:ContractingParty><cac:Party><cac:PartyIdentification>
   <cbc:ID schemeName="organization">ORG-0001</cbc:ID>
  </cac:PartyIdentification></cac:Party></cac:ContractingParty>
- <cac:TenderingProcess><cbc:ProcedureCode listName="procurement-procedure-type">open</cbc:ProcedureCode></cac:TenderingProcess>
+ <cac:TenderingProcess><cbc:ProcedureCode listName="procurement-procedure-type">open</cbc:ProcedureCode>
+ </cac:TenderingProcess>
  <cac:ProcurementProject>{project}
   <cac:MainCommodityClassification>
    <cbc:ItemClassificationCode listName="cpv">35125300</cbc:ItemClassificationCode>
@@ -86,7 +88,8 @@ def result(code: str) -> bytes:
         "result",
         extension=f"""<efac:NoticeResult><efac:LotResult><cbc:ID schemeName="result">RES-0001</cbc:ID>
         <cbc:TenderResultCode listName="winner-selection-status">{code}</cbc:TenderResultCode>
-        <efac:TenderLot><cbc:ID schemeName="Lot">LOT-0001</cbc:ID></efac:TenderLot></efac:LotResult></efac:NoticeResult>""",
+        <efac:TenderLot><cbc:ID schemeName="Lot">LOT-0001</cbc:ID></efac:TenderLot></efac:LotResult>
+        </efac:NoticeResult>""",
     )
 
 
@@ -124,8 +127,8 @@ def export(
    <ORIGINAL_CPV CODE="35125300">Security cameras</ORIGINAL_CPV>{reference}</NOTICE_DATA>
   <CODIF_DATA><DS_DATE_DISPATCH>20220216</DS_DATE_DISPATCH><PR_PROC CODE="1">Open procedure</PR_PROC></CODIF_DATA>
  </CODED_DATA_SECTION>
- <TRANSLATION_SECTION><ML_TITLES><ML_TI_DOC LG="FR"><TI_CY>Allemagne</TI_CY><TI_TEXT><P>Caméras de sécurité</P></TI_TEXT>
- </ML_TI_DOC></ML_TITLES></TRANSLATION_SECTION>
+ <TRANSLATION_SECTION><ML_TITLES><ML_TI_DOC LG="FR"><TI_CY>Allemagne</TI_CY>
+  <TI_TEXT><P>Caméras de sécurité</P></TI_TEXT></ML_TI_DOC></ML_TITLES></TRANSLATION_SECTION>
  <FORM_SECTION>
   {version("TRANSLATION", "EN", "Cameras with facial recognition")}
   {version("ORIGINAL", "DE", "Kameras mit Gesichtserkennung")}
@@ -210,8 +213,8 @@ def _statuses() -> list[StatusWord]:
     forms = {
         planned: "F01 F01:PRI_ONLY F01:PRI_REDUCING_TIME_LIMITS F04 F04:PER_ONLY F04:PER_REDUCING_TIME_LIMITS F07"
         " F07:QSU_ONLY F08 F16 F21:PRI_ONLY F22:PER_ONLY F22:QSU_ONLY F23:PRI_ONLY T01",
-        tender: "F01:PRI_CALL_COMPETITION F02 F04:PER_CALL_COMPETITION F05 F07:QSU_CALL_COMPETITION F12 F17 F19"
-        " F21:PRI_CALL_COMPETITION F21:CONTRACT F22:PER_CALL_COMPETITION F22:QSU_CALL_COMPETITION F22:CONTRACT F24",
+        tender: "F01:PRI_CALL_COMPETITION F02 F04:PER_CALL_COMPETITION F05 F07:QSU_CALL_COMPETITION F09 F10 F11 F12 F17"
+        " F19 F21:PRI_CALL_COMPETITION F21:CONTRACT F22:PER_CALL_COMPETITION F22:QSU_CALL_COMPETITION F22:CONTRACT F24",
         active: "F03 F06 F13 F15 F18 F20 F21:AWARD_CONTRACT F22:AWARD_CONTRACT F23:CONCESSION_AWARD_CONTRACT F25 T02",
     }
     for lifecycle, keys in forms.items():
