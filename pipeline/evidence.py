@@ -25,11 +25,11 @@ from warcio.exceptions import ArchiveLoadFailed
 from pipeline.archive import open_payload_at
 from pipeline.errors import BAD_DATA, BadData, WrongUse
 from pipeline.parse.ted_file import member_at
-from pipeline.parse.ted_parties import buyer_country
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
 from pipeline.store import Store
-from pipeline.xml_places import MAX_BYTES, XmlError, element_at, parse_xml, statements, text_of
+from pipeline.xml_evidence import is_xml, xml_at
+from pipeline.xml_places import MAX_BYTES
 
 CONTEXT: Final = 300
 _Stream = io.BufferedReader | gzip.GzipFile
@@ -288,9 +288,9 @@ def _field(stream: io.BufferedReader, place: str, delimiter: str, encoding: str,
             raise BadData(f"The archived file has no line {number}.")
         return _said(_resolve(_json(line), pointer))
     if kind == "xpath":
-        return _xml_at(opened.read(MAX_BYTES + 1), rest)
-    if not place and isinstance(opened, io.BufferedReader) and _is_xml(opened.peek(64)):
-        return _xml_at(opened.read(MAX_BYTES + 1), "")
+        return xml_at(opened.read(MAX_BYTES + 1), rest)
+    if not place and isinstance(opened, io.BufferedReader) and is_xml(opened.peek(64)):
+        return xml_at(opened.read(MAX_BYTES + 1), "")
     if place and not place.startswith("/"):
         raise BadData(f"The pointer {place!r} is of no kind we know.")
     return _said(_json_at(opened, place))
@@ -303,27 +303,7 @@ def _of_member(store: Store, record: EvidenceRecord, place: str) -> str:
     data = member_at(lambda: open_payload_at(path, record.warc_offset), member)
     if rest and not rest.startswith("xpath="):
         raise BadData(f"The pointer {place!r} is of no kind we know.")
-    return _xml_at(data, rest.removeprefix("xpath="))
-
-
-def _is_xml(head: bytes) -> bool:
-    return head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<")
-
-
-def _xml_at(data: bytes, pointer: str) -> str:
-    try:
-        root = parse_xml(data)
-    except XmlError as error:
-        raise BadData(f"The archived bytes are not XML that we read: {error}.") from error
-    if pointer:
-        element = element_at(root, pointer)
-        if element is None:
-            raise BadData(f"The archived XML has nothing at {pointer}.")
-        said = text_of(element)
-    else:
-        said = "\n".join(f"{path}: {text}" for path, text in statements(root))
-    # A source of many countries has none of its own; the notice's buyer was asked when the text was first redacted.
-    return redact(said, buyer_country(root))
+    return xml_at(data, rest.removeprefix("xpath="))
 
 
 def _unzipped(stream: io.BufferedReader) -> _Stream:
