@@ -321,8 +321,8 @@ def test_members_of_juries_and_shortlists_are_no_texts() -> None:
     older, _ = read(export("F12", inside=jury))
     short = """<cac:ProcurementProjectLot><cbc:ID schemeName="Lot">LOT-0001</cbc:ID><cac:TenderingProcess>
     <cac:EconomicOperatorShortList><cac:PreSelectedParty><cac:PartyName>
-    <cbc:Name languageID="ENG">Jan Example</cbc:Name></cac:PartyName></cac:PreSelectedParty></cac:EconomicOperatorShortList>
-    </cac:TenderingProcess></cac:ProcurementProjectLot>"""
+    <cbc:Name languageID="ENG">Jan Example</cbc:Name></cac:PartyName></cac:PreSelectedParty>
+    </cac:EconomicOperatorShortList>    </cac:TenderingProcess></cac:ProcurementProjectLot>"""
     newer, _ = read(eforms("cn-desg", body=short))
     assert [n for n in ("Jan", "Ann") if n in older.model_dump_json() + newer.model_dump_json()] == []
 
