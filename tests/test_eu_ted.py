@@ -175,7 +175,7 @@ def test_a_notice_of_results_is_read_whole() -> None:
         ),
         Child(kind="award", native_id="RES-0002:LOT-0002", lot_ids=("LOT-0002",), status=closed),
         Child(
-            kind="contract", native_id="C-2026/9", award_id="RES-0001:LOT-0001", lot_ids=("LOT-0001",),
+            kind="contract", native_id="C-2026/9:LOT-0001", award_id="RES-0001:LOT-0001", lot_ids=("LOT-0001",),
             title="Camera contract", signed_on=date(2026, 10, 30), supplier_ids=both,
             status=Status(lifecycle=Lifecycle.ACTIVE, raw="can-standard", basis=Basis.EVENT),
             value=Value(amount=Decimal("1500.50"), currency=EUR, kind=ValueKind.CONTRACT),
@@ -225,15 +225,18 @@ def test_who_won_among_several_tenders_is_not_guessed() -> None:
 
 
 def test_two_notices_of_a_process_do_not_mix_up_organisations_of_one_number() -> None:
-    """ORG-0002 is another company in another notice."""
+    """ORG-0002 is another company in another notice, and the same contract number belongs to another lot."""
     other = RESULT.replace(b"Example Vision SAS", b"Example Other SA").replace(b"LOT-0001", b"LOT-0003")
-    first, second = read(RESULT)[0], read(other.replace(b"C-2026/9", b"C-2026/10"))[0]
+    first, second = read(RESULT)[0], read(other)[0]
     merged = merge([ReleaseRow(release=r, place=told(RESULT)[0][0].place) for r in (first, second)])
     names = {p.local_id: p.name for p in merged.parties}
     suppliers = {
         m.child.native_id: names[m.child.supplier_ids[0]] for m in merged.children if m.child.kind == "contract"
     }
-    assert suppliers == {"C-2026/9": "Example Vision SAS", "C-2026/10": "Example Other SA"}
+    assert suppliers == {
+        "C-2026/9:LOT-0001": "Example Vision SAS",
+        "C-2026/9:LOT-0003": "Example Other SA",
+    }
 
 
 def test_an_award_in_the_older_schema() -> None:

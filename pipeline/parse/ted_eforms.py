@@ -71,6 +71,8 @@ def read_eforms(root: Element, card: SourceCard, note: Notes) -> Release:
         results.lots = dict.fromkeys(results.lots, change)
     project = reading.one(root, "ProcurementProject")
     lots = tuple(_lots(root, reading, results))
+    for lot in sorted(results.lots.keys() - {c.native_id for c in lots}):
+        reading.note("missing_field", f"there is a result of the lot `{lot}`, which is not described", lot)
     parties = organisations.parties()
     children = (*lots, *(_with_local_ids(c, parties) for c in results.children))
     number = ted_number(reading.word(publication, "NoticePublicationID"))

@@ -2,8 +2,8 @@
 
 `efac:LotResult` is an award (its lot, whether there is a winner, tenders), `efac:SettledContract` a contract,
 `efac:LotTender` carries the amount (BT-720) and the tendering party, whose members are the suppliers.
-Ids such as `RES-0001` are numbered anew in each notice; an award's id therefore also names its lot, and a contract
-goes by the buyer's own reference (BT-150) where there is one.
+Ids such as `RES-0001` are numbered anew in each notice; the ids of awards and contracts therefore also name their
+lots, and a contract goes by the buyer's own reference (BT-150) where there is one.
 """
 
 from collections.abc import Mapping
@@ -198,11 +198,13 @@ def _contract(
     members = _members(list(contract.tenders), tenders)
     values = [v for t in contract.tenders if t in tenders and (v := tenders[t].value)]
     value = total(values)
+    lots = tuple(dict.fromkeys(lot for a in awards for lot in a.lot_ids))
     return Child(
         kind="contract",
-        native_id=contract.native_id,
+        # References as short as `1` come again with another lot.
+        native_id=f"{contract.native_id}:{'+'.join(lots)}" if lots else contract.native_id,
         award_id=awards[0].native_id if len(awards) == 1 else None,
-        lot_ids=tuple(dict.fromkeys(lot for a in awards for lot in a.lot_ids)),
+        lot_ids=lots,
         title=contract.title,
         # A contract is told of because it was made, whatever its lot's result says.
         status=Status(lifecycle=stands.lifecycle, raw=stands.raw, basis=Basis.EVENT),
