@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from models.assessment import Segment
 from pipeline.rules.fold import Token, tokens
 from pipeline.rules.model import Kind, Rule, RuleSet
-from pipeline.rules.phrases import written_together
+from pipeline.rules.phrases import words, written_together
 
 # A full stop ends a sentence unless it follows a short abbreviation, an initial or a number's part.
 _SENTENCE_END = re.compile(
@@ -112,8 +112,8 @@ class SpanFinder:
 
     def _patterns(self, rule: Rule) -> Iterator[Doc]:
         for phrase in rule.phrases:
-            words = tuple(token.text for token in tokens(phrase))
-            variants = written_together(words) if rule.names_technology else [words]
+            plain = words(phrase)
+            variants = written_together(plain) if rule.names_technology else [plain]
             for variant in variants:
                 yield Doc(self._language.vocab, words=list(variant))
 

@@ -30,15 +30,22 @@ def expand(form: str) -> list[str]:
     return phrases
 
 
-def written_together(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+def words(phrase: str) -> tuple[str, ...]:
+    """The folded tokens of a phrase; the quick way for plain ASCII words."""
+    if phrase.isascii() and phrase.replace(" ", "").isalnum():
+        return tuple(phrase.lower().split())
+    return tuple(token.text for token in tokens(phrase))
+
+
+def written_together(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     """The token sequences of a phrase, also with two neighbours or all words written as one (`facerecognition`).
 
     Only for Latin letters: no other script was seen to lose its spaces, and Hebrew's prefixes make phrases many.
     """
-    out = [words]
-    if 2 <= len(words) <= 5 and all(word.isascii() and word.isalpha() for word in words):
-        out += [(*words[:i], words[i] + words[i + 1], *words[i + 2 :]) for i in range(len(words) - 1)]
-        out.append(("".join(words),))
+    out = [parts]
+    if 2 <= len(parts) <= 5 and all(word.isascii() and word.isalpha() for word in parts):
+        out += [(*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]) for i in range(len(parts) - 1)]
+        out.append(("".join(parts),))
     return list(dict.fromkeys(out))
 
 
