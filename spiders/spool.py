@@ -5,7 +5,11 @@ as they come; the archive's middleware then streams them into the WARC.
 """
 
 import json
+import re
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -36,7 +40,8 @@ if TYPE_CHECKING:
 
 # What is not the file (an error, a redirect, a page for humans) is small and read as any answer.
 _MOST_OTHER: Final = 10_000_000
-_SPOOL: Final = "spool"
+SPOOL: Final = "spool"
+_CONTENT_RANGE: Final = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<length>\d+|\*)$")
 
 
 class SpoolHandler(HTTP11DownloadHandler):
@@ -44,7 +49,8 @@ class SpoolHandler(HTTP11DownloadHandler):
 
     A download that broke off is asked to go on (`Range`, RFC 9110, 14.2) when the server gave it a strong validator,
     and only then (`If-Range`, 13.1.5); otherwise it begins anew. `download_timeout` counts from the last byte. A file
-    beyond `download_maxsize` is refused. The response of a file has no body: `meta[SPOOLED]` is the path of the bytes.
+    beyond `download_maxsize` is refused. The response of a file has status 200 and no body: `meta[SPOOLED]` is the path
+    of the bytes, and the header `Unveil-Assembled-From` says of how many ranges they were put together, if of several.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -69,11 +75,14 @@ class SpoolHandler(HTTP11DownloadHandler):
 
     async def _download(self, request: Request) -> Response:
         timeout: float = request.meta.get("download_timeout") or self._context.card.politeness.timeout
-        spool = Spool(self._context.writer.folder / _SPOOL, request.url)
+        spool = Spool(self._context.writer.folder / SPOOL, request.url)
+        begun = spool.begun()
+        if begun is not None and begun.whole:
+            # Killed between its last byte and the archive.
+            return _of_file(request, spool, begun)
         headers = Headers(request.headers)
         # The bytes are archived as the server has them: it must not pack them for the way.
         headers["Accept-Encoding"] = "identity"
-        begun = spool.begun()
         if begun is not None:
             headers["Range"], headers["If-Range"] = f"bytes={begun.size}-", begun.validator
         agent = Agent(self._reactor, self._contextFactory, connectTimeout=timeout, pool=self._files)
@@ -85,34 +94,54 @@ class SpoolHandler(HTTP11DownloadHandler):
         if status == 416:
             # What is here is not the beginning of what is there.
             spool.drop()
+            _abort(answer)
             raise ResponseDataLossError(f"{request.url} has no such range any more; it is fetched from its beginning")
         if status not in (200, 206) or b"html" in (said.get("Content-Type") or b"").lower():
-            reader: _Reader = _Small(answer, _MOST_OTHER, timeout, self._reactor)
-        else:
-            size = spool.start(status, said, begun)
+            small = _Small(answer, _MOST_OTHER, timeout, self._reactor)
+            await _delivered(answer, small)
+            kind = responsetypes.from_args(headers=said, url=request.url, body=small.body)
+            return kind(request.url, status=status, headers=said, body=small.body, request=request)
+        try:
+            here = spool.start(status, said, None if answer.length is UNKNOWN_LENGTH else int(answer.length))
             limit = request.meta.get("download_maxsize", self._default_maxsize)
-            due = None if answer.length is UNKNOWN_LENGTH else size + int(answer.length)
-            if due is not None and limit and due > limit:
-                _abort(answer)
-                raise DownloadCancelledError(f"{request.url} has {due} bytes, more than {limit}")
-            reader = _ToDisk(answer, limit, timeout, self._reactor, spool, size)
-        answer.deliverBody(reader)
-        await maybe_deferred_to_future(reader.done)
-        if isinstance(reader, _ToDisk):
-            request.meta[SPOOLED] = spool.path
-            said.pop("Content-Range", None)
-            return Response(request.url, status=200, headers=said, request=request)
-        body = reader.body if isinstance(reader, _Small) else b""
-        kind = responsetypes.from_args(headers=said, url=request.url, body=body)
-        return kind(request.url, status=status, headers=said, body=body, request=request)
+            if limit and here.length is not None and here.length > limit:
+                raise DownloadCancelledError(f"{request.url} has {here.length} bytes, more than {limit}")
+        except Exception:
+            _abort(answer)
+            raise
+        await _delivered(answer, _ToDisk(answer, limit, timeout, self._reactor, spool, here.size))
+        return _of_file(request, spool, here)
 
 
+def _of_file(request: Request, spool: "Spool", here: "Begun") -> Response:
+    request.meta[SPOOLED] = spool.path
+    headers = Headers(here.headers)
+    if here.ranges > 1:
+        headers["Unveil-Assembled-From"] = f"{here.ranges} ranges"
+    return Response(request.url, status=200, headers=headers, request=request)
+
+
+async def _delivered(answer: IResponse, reader: "_Reader") -> None:
+    answer.deliverBody(reader)
+    await maybe_deferred_to_future(reader.done)
+
+
+@dataclass(frozen=True)
 class Begun:
-    """A download that broke off: how many bytes are here, and what the server said to know the file again by."""
+    """What is here of a file: `size` bytes of `length` (None when the server did not say), come in so many `ranges`.
 
-    def __init__(self, size: int, validator: str) -> None:
-        self.size = size
-        self.validator = validator
+    `validator` is what the server knows the file again by, or empty; `headers` are those of its first answer.
+    """
+
+    size: int
+    length: int | None
+    validator: str
+    ranges: int
+    headers: dict[str, list[str]]
+
+    @property
+    def whole(self) -> bool:
+        return self.length is not None and self.size == self.length
 
 
 class Spool:
@@ -120,31 +149,43 @@ class Spool:
 
     def __init__(self, folder: Path, url: str) -> None:
         name = sha256(url.encode()).hexdigest()[:24]
+        self._url = url
         self.path = folder / f"{name}.part"
         self._beside = folder / f"{name}.json"
 
     def begun(self) -> Begun | None:
-        """What is here of the file, when the server can be asked for the rest; None otherwise."""
+        """What is here of the file, when the server can be asked for the rest or no rest is due; None otherwise."""
         if not self.path.is_file() or not self._beside.is_file():
             return None
-        validator = json.loads(self._beside.read_text(encoding="utf-8"))["validator"]
-        size = self.path.stat().st_size
-        return Begun(size, validator) if validator and size else None
+        said = json.loads(self._beside.read_text(encoding="utf-8"))
+        here = Begun(
+            self.path.stat().st_size, said["length"], said["validator"], said["ranges"], said["headers"]
+        )  # fmt: skip
+        if said["url"] != self._url or not here.size or not (here.validator or here.whole):
+            return None
+        return here
 
-    def start(self, status: int, headers: Headers, begun: Begun | None) -> int:
-        """Makes ready for the bytes of an answer; returns how many are here already. Raises ResponseDataLossError
-        for a range that was not asked for."""
+    def start(self, status: int, headers: Headers, coming: int | None) -> Begun:
+        """Makes ready for the `coming` bytes of an answer with status 200 or 206; returns what is here already.
+
+        Raises ResponseDataLossError for a range that was not asked for.
+        """
         with disk_guard(self.path.parent):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if status == 206:
-                told = (headers.get("Content-Range") or b"").decode("latin-1")
-                if begun is None or not told.startswith(f"bytes {begun.size}-"):
+                here = self.begun()
+                here = None if here is None else _joined(here, headers)
+                if here is None:
                     self.drop()
-                    raise ResponseDataLossError(f"a range was sent that was not asked for: {told!r}")
-                return begun.size
-            self.path.write_bytes(b"")
-            write_json_atomic(self._beside, {"validator": _validator(headers)})
-        return 0
+                    raise ResponseDataLossError(f"{self._url}: what was sent is not the rest of what is here")
+            else:
+                self.path.write_bytes(b"")
+                plain = {name.decode("latin-1"): _latin(headers.getlist(name)) for name in headers}
+                here = Begun(0, coming, _validator(headers), 1, plain)
+            beside = {"url": self._url, **asdict(here)}
+            del beside["size"]
+            write_json_atomic(self._beside, beside)
+        return here
 
     def open(self) -> IO[bytes]:
         return self.path.open("ab")
@@ -153,12 +194,45 @@ class Spool:
         forget(self.path)
 
 
+def _joined(here: Begun, headers: Headers) -> Begun | None:
+    """What is here together with the range an answer brings; None when that does not join it or is of another file.
+
+    Servers are known to serve ranges and to pass over `If-Range`, so what they say of the file is compared.
+    """
+    told = _CONTENT_RANGE.match((headers.get("Content-Range") or b"").decode("latin-1"))
+    if told is None or int(told["first"]) != here.size:
+        return None
+    length = here.length if told["length"] == "*" else int(told["length"])
+    etags = [values for name, values in here.headers.items() if name.lower() == "etag"]
+    if here.length not in (None, length) or (etags and etags[0] != _latin(headers.getlist("ETag"))):
+        return None
+    return replace(here, length=length, ranges=here.ranges + 1)
+
+
 def _validator(headers: Headers) -> str:
-    """A strong ETag, else the day of change; empty when the server gave neither (RFC 9110, 8.8)."""
+    """A strong ETag; without any ETag the day of change, when it lies before that of the answer (RFC 9110, 13.1.5).
+
+    Empty when the server gave neither.
+    """
     etag = (headers.get("ETag") or b"").decode("latin-1")
-    if etag and not etag.startswith("W/"):
-        return etag
+    if etag:
+        return "" if etag.startswith("W/") else etag
+    changed, answered = (_moment(headers.get(name)) for name in ("Last-Modified", "Date"))
+    if changed is None or answered is None or changed >= answered:
+        return ""
     return (headers.get("Last-Modified") or b"").decode("latin-1")
+
+
+def _moment(value: bytes | None) -> datetime | None:
+    try:
+        when = parsedate_to_datetime((value or b"").decode("latin-1"))
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _latin(values: list[bytes]) -> list[str]:
+    return [value.decode("latin-1") for value in values]
 
 
 def _headers(answer: IResponse) -> Headers:
@@ -166,8 +240,10 @@ def _headers(answer: IResponse) -> Headers:
 
 
 def _abort(answer: IResponse) -> None:
-    # Twisted has no public way to leave a body unread.
-    answer._transport.abortConnection()
+    # Twisted has no public way to leave a body unread; Scrapy's own handler does the same.
+    producer = answer._transport._producer
+    if producer is not None:
+        producer.abortConnection()
 
 
 def _late(request: Request, timeout: float) -> None:
@@ -179,6 +255,7 @@ class _Reader(Protocol):
 
     def __init__(self, answer: IResponse, limit: int, timeout: float, reactor: Any) -> None:
         self.done: Deferred[None] = Deferred()
+        self._answer = answer
         self._limit = limit
         self._timeout = timeout
         self._due = None if answer.length is UNKNOWN_LENGTH else int(answer.length)
@@ -212,10 +289,9 @@ class _Reader(Protocol):
     def _fail(self, error: Exception) -> None:
         if self.done.called:
             return
-        self._close()
-        if self.transport is not None:
-            self.transport.abortConnection()
         self._end(lambda: self.done.errback(Failure(error)))
+        _abort(self._answer)
+        self._close()
 
     def _end(self, fire: Callable[[], None]) -> None:
         if self._silence.active():
