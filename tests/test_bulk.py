@@ -1,0 +1,306 @@
+"""Bulk files: spooled, resumed, archived as they are, read line by line, and candidates cut out of them."""
+
+import gzip
+import json
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from flows.crawl import crawl
+from flows.house import House
+from flows.steps import build_database, derive_crawl, process
+from models.procurement import Parsed, Seen
+from pipeline.archive import read_run, verify_manifest
+from pipeline.candidate import load_candidates
+from pipeline.cards import load_source_card
+from pipeline.evidence import find_evidence, verify
+from pipeline.ingest import ingest
+from pipeline.parse.ocds import parse_file
+from pipeline.parse.ocds_release import parse_release
+from pipeline.query import connect
+from pipeline.store import DATA, Store
+from tests.answers.registry import compiled, lines
+from tests.portal import FakeCandidates
+from tests.registry_server import RegistryServer, Served, registry_card
+
+NOW = datetime(2026, 11, 7, 6, tzinfo=UTC)
+CARD = load_source_card(DATA / "sources", "ocp_uk_contracts_finder")
+
+
+@pytest.fixture(autouse=True)
+def contact(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNVEIL_CONTACT", "mailto:tests@example.org")
+
+
+def written(folder: Path, name: str = "full.jsonl.gz", count: int = 50, padding: int = 0) -> Served:
+    """A file of so many processes, one of them a purchase of facial recognition. Padding hardly packs."""
+    path = folder / name
+    found = [compiled(n) for n in range(count)]
+    for number, one in enumerate(found):
+        one["tender"]["description"] += os.urandom(padding).hex() if padding else f" {number}"
+    found[count // 2]["tender"]["title"] = "Facial recognition for the city police"
+    path.write_bytes(lines(*found))
+    return Served(path)
+
+
+def run(store: Store, server: RegistryServer, now: datetime = NOW, **changes: Any) -> dict[str, Any]:
+    return crawl(
+        store, registry_card(server, **changes), now=now, log=store.logs / "crawl.log",
+        candidates="tests.portal:fake_candidates", time_limit=50,
+    )  # fmt: skip
+
+
+def until(true: Callable[[], bool], seconds: float = 20) -> None:
+    end = monotonic() + seconds
+    while not true():
+        assert monotonic() < end, "it never came about"
+        sleep(0.02)
+
+
+def files(result: dict[str, Any]) -> list[tuple[str, int]]:
+    found = [a.payload for a in read_run(Path(result["folder"])) if a.payload.role == "file"]
+    return [(p.sha256, p.size) for p in found]
+
+
+def test_a_file_is_archived_byte_for_byte_and_a_second_night_asks_for_nothing(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    served = written(tmp_path)
+    with RegistryServer({"full.jsonl.gz": served}) as server:
+        result = run(store, server)
+        assert (result["outcome"], result["counts"]["records"]) == ("complete", 50), result["reason"]
+        (archived,) = [a for a in read_run(Path(result["folder"])) if a.payload.role == "file"]
+        assert archived.body() == served.path.read_bytes()
+        assert result["state"] == {"last_retrieved": "2026-10-30", "publication_id": 128}
+        assert not (Path(result["folder"]) / "spool").exists()
+        assert verify_manifest(Path(result["folder"])) == []
+        again = run(store, server, now=datetime(2026, 11, 14, 6, tzinfo=UTC))
+        assert (again["outcome"], [p["kind"] for p in again["problems"]]) == ("empty", ["unchanged"])
+        assert len(server.asked("/cdn/")) == 1
+        # Changed since: this year's file and the last one's, and no longer the whole.
+        server.last_retrieved = "2026-11-30"
+        server.files |= {"2026.jsonl.gz": served, "2025.jsonl.gz": served}
+        later = run(store, server, now=datetime(2026, 12, 5, 6, tzinfo=UTC))
+        assert {path for path, _, _ in server.asked("/cdn/")[1:]} == {"/cdn/2026.jsonl.gz", "/cdn/2025.jsonl.gz"}
+        assert (later["outcome"], later["state"]["last_retrieved"]) == ("complete", "2026-11-30")
+
+
+def test_a_cut_connection_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    served = written(tmp_path, padding=3000)
+    size = served.path.stat().st_size
+    served.cuts = [100_000, 30_000]
+    with RegistryServer({"full.jsonl.gz": served}) as server:
+        result = run(store, server)
+        assert (result["outcome"], result["counts"]["retries"]) == ("complete", 2), result["reason"]
+        ranges = [(asked, sent) for _, asked, sent in server.asked("/cdn/")]
+        assert ranges == [("", 100_000), ("bytes=100000-", 30_000), ("bytes=130000-", size - 130_000)]
+        (archived,) = [a for a in read_run(Path(result["folder"])) if a.payload.role == "file"]
+        assert archived.body() == served.path.read_bytes()
+
+
+@pytest.mark.parametrize(("etag", "ranges"), [("", True), ('W/"weak"', True), ('"v1"', False)])
+def test_without_a_validator_or_ranges_a_download_begins_anew(tmp_path: Path, etag: str, ranges: bool) -> None:
+    store = Store(tmp_path / "store")
+    served = written(tmp_path, padding=3000)
+    served.etag, served.ranges, served.cuts = etag, ranges, [100_000]
+    with RegistryServer({"full.jsonl.gz": served}) as server:
+        result = run(store, server)
+        assert result["outcome"] == "complete", result["reason"]
+        assert [sent for _, _, sent in server.asked("/cdn/")] == [100_000, served.path.stat().st_size]
+        (archived,) = [a for a in read_run(Path(result["folder"])) if a.payload.role == "file"]
+        assert archived.body() == served.path.read_bytes()
+
+
+def test_a_connection_that_is_always_cut_is_told_and_the_next_night_goes_on(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    served = written(tmp_path, padding=3000)
+    served.cuts = [1000] * 4
+    with RegistryServer({"full.jsonl.gz": served}) as server:
+        result = run(store, server)
+        assert (result["outcome"], result["problems"][0]["kind"]) == ("partial", "download_failed")
+        assert "after 1000 of" in result["problems"][0]["detail"]
+
+
+def test_a_file_beyond_the_limit_is_refused_by_name(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    served = written(tmp_path, padding=300)
+    with RegistryServer({"full.jsonl.gz": served}) as server:
+        result = run(store, server, bulk=registry_card(server).bulk.model_copy(update={"max_bytes": 10_000}))  # type: ignore[union-attr]
+        assert (result["outcome"], result["problems"][0]["kind"]) == ("partial", "too_large")
+        assert server.asked("/cdn/")[0][2] <= served.path.stat().st_size
+
+
+def test_a_killed_download_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(tmp_path / "store")
+    served = written(tmp_path, padding=20_000)
+    size = served.path.stat().st_size
+    served.pause_after, served.pause = size // 2, 0.5
+    children: list[subprocess.Popen[bytes]] = []
+
+    class Watched(subprocess.Popen):  # type: ignore[type-arg]
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            children.append(self)
+
+    monkeypatch.setattr("flows.crawl.subprocess.Popen", Watched)
+    with RegistryServer({"full.jsonl.gz": served}) as server:
+        ended: list[dict[str, Any]] = []
+        thread = threading.Thread(target=lambda: ended.append(run(store, server)))
+        thread.start()
+        assert server.sending.wait(20)
+        until(lambda: any(part.stat().st_size for part in store.archive.glob("*/*.open/spool/*.part")))
+        os.kill(children[0].pid, signal.SIGKILL)
+        thread.join(20)
+        assert ended[0]["outcome"] == "failed"
+        served.pause_after = None
+        result = run(store, server)
+        assert (result["run"], result["outcome"]) == (ended[0]["run"], "complete"), result["reason"]
+        first, second = server.asked("/cdn/")[0], server.asked("/cdn/")[-1]
+        here = int(second[1].removeprefix("bytes=").removesuffix("-"))
+        # Only the rest was sent again, and the list and the redirect were not asked for twice.
+        assert 0 < here <= first[2] < size
+        assert second[2] == size - here
+        assert len(server.asked("/publications.json")) == len(server.asked("/en/publication/")) == 1
+        (archived,) = [a for a in read_run(Path(result["folder"])) if a.payload.role == "file"]
+        assert archived.body() == served.path.read_bytes()
+
+
+def test_a_replay_streams_the_file_from_one_archive_to_the_other(tmp_path: Path) -> None:
+    store, other = Store(tmp_path / "store"), Store(tmp_path / "other")
+    with RegistryServer({"full.jsonl.gz": written(tmp_path)}) as server:
+        live = run(store, server)
+        card = registry_card(server)
+    again = crawl(
+        other, card, replay=Path(live["folder"]), log=other.logs / "replay.log",
+        candidates="tests.portal:fake_candidates", time_limit=50,
+    )  # fmt: skip
+    assert files(again) == files(live)
+    assert (again["outcome"], again["counts"]["records"]) == ("complete", 50)
+
+
+@pytest.fixture
+def derived(tmp_path: Path) -> House:
+    """A store into which one file of the registry was crawled and derived with the real rules."""
+    house = House(Store(tmp_path / "store"))
+    with RegistryServer({"full.jsonl.gz": written(tmp_path)}) as server:
+        result = crawl(house.store, registry_card(server), now=NOW, log=house.store.logs / "crawl.log", time_limit=50)
+        derive_crawl(house, CARD, Path(result["folder"]), kind="crawl")
+    return house
+
+
+def test_a_candidate_is_a_record_of_its_own_and_the_rest_is_seen(derived: House) -> None:
+    process(derived)
+    with connect(derived.store) as database:
+        rows = database.execute("SELECT title, evidence_id FROM biometric_contract").fetchall()
+        assert [title for title, _ in rows] == ["Facial recognition for the city police"]
+        assert database.execute("SELECT records, contracts FROM screened_total").fetchall() == [(50, 50)]
+    record = find_evidence(derived.store, rows[0][1])
+    assert record.pointer.startswith("/tender/title;chars=0-18")
+    assert "/cuts-" in str(record)
+    assert verify(derived.store, record).ok
+    (run_folder,) = derived.store.runs(CARD.id)
+    (cuts,) = run_folder.glob("cuts-*.warc.gz")
+    before = cuts.read_bytes()
+    assert cuts.stat().st_size < 2000
+    # Deriving again gives the same cut under the same name.
+    derive_crawl(derived, CARD, run_folder, kind="crawl")
+    assert [p.name for p in run_folder.glob("cuts-*")] == [cuts.name]
+    assert cuts.read_bytes() == before
+    assert verify_manifest(run_folder) == []
+
+
+def test_one_process_live_and_in_the_registry_is_one_contract_with_two_evidences(
+    derived: House, tmp_path: Path
+) -> None:
+    live = json.loads(gzip.decompress((tmp_path / "full.jsonl.gz").read_bytes()).splitlines()[25])
+    page = tmp_path / "page.json"
+    page.write_text(json.dumps({"releases": [{**live, "id": f"{live['id']}-live", "tag": ["award"]}]}))
+    ingest(derived.store, [page], derived.source_card("uk_contracts_finder"), derived.candidates)
+    process(derived)
+    with connect(derived.store) as database:
+        assert database.execute("SELECT count(*) FROM contract").fetchall() == [(1,)]
+        sources = database.execute(
+            "SELECT s.source_id, releases, warc_file LIKE '%/cuts-%' FROM contract_source AS s "
+            "JOIN evidence USING (evidence_id) ORDER BY ALL"
+        ).fetchall()
+        assert database.execute("SELECT count(*) FROM same_contract").fetchall() == [(0,)]
+    assert sources in ([("ocp_uk_contracts_finder", 1, True), ("uk_contracts_finder", 1, False)],)
+
+
+def test_the_rest_of_a_candidates_process_is_read_from_the_file(tmp_path: Path) -> None:
+    house = House(Store(tmp_path / "store"))
+    first = compiled(1, id="1-a", date="2025-01-01T00:00:00Z")
+    second = compiled(1, id="1-b", date="2025-02-01T00:00:00Z")
+    first["tender"]["title"] = "Facial recognition"
+    second["tender"]["title"] = "Correction of the closing date"
+    path = tmp_path / "history.jsonl"
+    path.write_bytes(b"".join(orjson.dumps(one) + b"\n" for one in (compiled(2), first, second, compiled(3))))
+    ingest(house.store, [path], CARD, house.candidates)
+    build_database(house)
+    with connect(house.store) as database:
+        rows = database.execute("SELECT portal_release_id, pointer FROM release JOIN evidence USING (evidence_id)")
+        assert sorted(rows.fetchall()) == [("1-a", ""), ("1-b", "line=3")]
+
+
+def test_lines_that_cannot_matter_are_seen_under_the_ids_they_would_have() -> None:
+    data = b"".join(orjson.dumps(compiled(n)) + b"\n" for n in range(1, 4)) + b'{"ocid": "x"}\nnot json\n'
+
+    def items(glance: Any) -> list[Any]:
+        import io
+
+        return list(parse_file(lambda: io.BytesIO(data), CARD, "a" * 64, "", glance))
+
+    whole, seen = items(None), items(lambda line: False)
+    assert [type(i).__name__ for i in seen] == ["Seen", "Seen", "Seen", "Problem", "Problem"]
+    for one, other in zip(whole[:3], seen[:3], strict=True):
+        assert isinstance(one, Parsed) and isinstance(other, Seen)
+        assert (one.release.release_id, one.release.contract_id, one.release.native_id, one.release.published_on) == (
+            other.release_id, other.contract_id, other.native_id, other.published_on,
+        )  # fmt: skip
+    assert [i.kind for i in seen[3:]] == ["missing_field", "malformed_json"]
+    assert len(items(FakeCandidates().glance)) == 5
+
+
+CANDIDATES = load_candidates()
+WORDS = st.sampled_from(
+    ["facial recognition", "FACIAL\u00adRECOGNITION", "reconocimiento\nfacial", "CCTV", "Clearview AI, Inc.", "roads",
+     "live facial-\nrecognition", "gait", "AFIS", "café", "\u200bbiometric\u200b", "ＣＣＴＶ", "Cleaning (10%)"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    title=st.lists(WORDS, min_size=1, max_size=3).map(" ".join),
+    description=st.lists(WORDS, max_size=3).map("\n".join),
+    supplier=WORDS,
+    code=st.sampled_from(["32323500", "45233140", "35125300"]),
+    escaped=st.booleans(),
+)
+def test_whatever_would_be_kept_is_not_passed_over(
+    title: str, description: str, supplier: str, code: str, escaped: bool
+) -> None:
+    raw = compiled(1)
+    raw["tender"] |= {"title": title, "description": description, "classification": {"scheme": "CPV", "id": code}}
+    raw["parties"][1]["name"] = raw["awards"][0]["suppliers"][0]["name"] = supplier
+    line = json.dumps(raw, ensure_ascii=escaped).replace("/", "\\/" if escaped else "/").encode()
+    parsed = next(parse_release(orjson.loads(line), CARD, place_of()))
+    assert isinstance(parsed, Parsed)
+    kept, _ = CANDIDATES.decide(parsed.release)
+    assert kept is None or CANDIDATES.glance(line)
+
+
+def place_of() -> Any:
+    from models.procurement import Place
+
+    return Place(payload_sha256="a" * 64, pointer="line=1")
