@@ -54,6 +54,9 @@ class ByText:
         found = any(MARK in text.text.lower() for text in release.texts)
         return (Candidacy.TEXT, ("facial",)) if found else (None, ())
 
+    def glance(self, record: bytes) -> bool:
+        return True
+
 
 def spider_of(folder: Path, queries: tuple[Query, ...] = FACIAL, **policy: Any) -> Any:
     card = CARD.model_copy(update={"query": CARD.query.model_copy(update=policy)}) if policy and CARD.query else CARD
