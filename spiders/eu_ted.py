@@ -7,6 +7,7 @@ in XML: docs.ted.europa.eu/home/eu/direct-links.
 import re
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import orjson
 from scrapy.http import Response
@@ -20,7 +21,7 @@ from spiders.platforms.xml_notices import XmlNoticesSpider
 
 # An unknown name among them has the API refuse the whole question.
 FIELDS: Final = ("publication-number", "notice-type", "publication-date", "links")
-_NOTICE: Final = "https://ted.europa.eu/en/notice/{}/xml"
+_NOTICE: Final = "/en/notice/{}/xml"
 _NUMBER: Final = re.compile(r"\d{1,8}-\d{4}")
 # A page holds no more.
 _LARGEST_PAGE: Final = 250
@@ -84,10 +85,15 @@ class EuTed(XmlNoticesSpider):
         total, token = value.get("totalNoticeCount"), value.get("iterationNextToken")
         if total is not None and (isinstance(total, bool) or not isinstance(total, int)):
             raise Misfit("wrong_type", "`totalNoticeCount` is no number", total)
-        hits = [Hit(number, _NOTICE.format(number)) for number in map(_number, notices)]
+        hits = [Hit(number, self._notice_url(number)) for number in map(_number, notices)]
         received = (position.received if position else 0) + len(hits)
         ended = not hits or not token or (total is not None and received >= total)
         return SearchAnswer(hits, None if ended else _Position(str(token), received), total)
+
+    def _notice_url(self, number: str) -> str:
+        """api.ted.europa.eu answers searches, ted.europa.eu gives notices."""
+        parts = urlsplit(self.context.card.start_url)
+        return f"{parts.scheme}://{parts.netloc.removeprefix('api.')}{_NOTICE.format(number)}"
 
 
 def _number(notice: Any) -> str:

@@ -13,12 +13,16 @@ from spiders.failures import BlockedAddress, NotInArchive, RobotsForbidden, Robo
 
 AGENT = "Unveil"
 FREE = "unveil_robots_free"
+# Seconds between requests that are kept at most: with more, a night would not do for one crawl.
+MAX_CRAWL_DELAY = 60.0
 
 
 class RobotsMiddleware:
     """Order 100. One request a host and crawl; requests marked `unveil_robots_free` pass.
 
     4xx means that there are no rules, anything else that is not 200 that everything is disallowed (RFC 9309, 2.3.1).
+    `Crawl-delay`, which is no part of RFC 9309 but widely written, is kept where it is longer than the card's delay, up
+    to MAX_CRAWL_DELAY seconds; that a longer one was asked for is told.
     """
 
     def __init__(self, crawler: Crawler) -> None:
@@ -52,7 +56,29 @@ class RobotsMiddleware:
         except Exception as error:
             raise RobotsUnreachable(f"{request.url}: {to_text(error)}") from error
         if response.status == 200:
-            return ProtegoRobotParser.from_crawler(self._crawler, response.body)
+            rules = ProtegoRobotParser.from_crawler(self._crawler, response.body)
+            self._slow_down(request, rules.crawl_delay(AGENT))
+            return rules
         if 400 <= response.status < 500 and response.status != 429:
             return None
         raise RobotsUnreachable(f"{request.url} answered HTTP {response.status}")
+
+    def _slow_down(self, request: Request, wished: float | None) -> None:
+        """Keeps the host's requests so many seconds apart from now on; a replay waits for nothing."""
+        context = self._crawler.spider.context
+        if wished is None:
+            return
+        delay = min(wished, MAX_CRAWL_DELAY)
+        if delay < wished:
+            self._crawler.spider.note(
+                "crawl_delay", f"{request.url} asks for {wished:g} s between requests; {delay:g} s are kept"
+            )
+        if delay <= context.card.politeness.delay or context.offline:
+            return
+        downloader = self._crawler.engine.downloader
+        key = downloader.get_slot_key(request)
+        # An idle slot is thrown away and made anew from these settings, so both are told.
+        settings = downloader.per_slot_settings.setdefault(key, {})
+        settings["delay"] = max(delay, settings.get("delay", 0.0))
+        if key in downloader.slots:
+            downloader.slots[key].delay = settings["delay"]

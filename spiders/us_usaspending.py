@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import orjson
 from scrapy import Request
@@ -25,8 +25,9 @@ from spiders.failures import kind_of
 from spiders.platforms.base import PAGE_PRIORITY, content_type_of, said
 from spiders.platforms.search import Hit, SearchAnswer, SearchSpider
 
-_AWARDS = "https://api.usaspending.gov/api/v2/awards/"
-_TRANSACTIONS = "https://api.usaspending.gov/api/v2/transactions/"
+# Beside the card's `start_url`, /api/v2/search/spending_by_award/.
+_AWARDS = "../../awards/"
+_TRANSACTIONS = "../../transactions/"
 # The API refuses a question for types of two groups.
 _GROUPS = (
     ("A", "B", "C", "D"),
@@ -94,7 +95,7 @@ class UsUsaspending(SearchSpider):
         hits = []
         for one in results:
             key = required(one, "generated_internal_id")
-            hits.append(Hit(key, f"{_AWARDS}{quote(key, safe='')}/"))
+            hits.append(Hit(key, urljoin(self.context.card.start_url, f"{_AWARDS}{quote(key, safe='')}/")))
         return SearchAnswer(hits, self._following(value.get("page_metadata"), at, empty=not hits))
 
     def _following(self, metadata: Any, at: _Position, *, empty: bool) -> _Position | None:
@@ -129,7 +130,7 @@ class UsUsaspending(SearchSpider):
             "award_id": hit.key, "page": page, "limit": _MOST_TRANSACTIONS, "sort": "action_date", "order": "asc",
         }  # fmt: skip
         return self.ask(
-            _TRANSACTIONS,
+            urljoin(self.context.card.start_url, _TRANSACTIONS),
             self.parse_history,
             errback=self.history_failed,
             method="POST",
