@@ -1,14 +1,22 @@
 """One purchase told of by several publishers: found by the numbers both give it, counted once."""
 
+from pathlib import Path
+
 import orjson
 import pytest
 
+from flows.house import House
+from flows.steps import process
 from models.procurement import Identifier, Parsed, Release, Text
 from pipeline.build.same import clusters, identifiers_of
 from pipeline.cards import load_source_card
 from pipeline.identifiers import normal, ted_notices_at
+from pipeline.ingest import ingest
 from pipeline.parse.ocds_release import parse_package
-from pipeline.store import DATA
+from pipeline.query import connect
+from pipeline.store import DATA, Store
+from tests.answers.eu_ted import UUID as TED_UUID
+from tests.answers.eu_ted import eforms
 from tests.portal import release as ocds_release
 
 UUID = "b8f6a1de-6c0f-4d0e-9a75-3d2b7f0c1a55"
@@ -93,6 +101,31 @@ def test_contracts_joined_through_a_third_are_one_cluster() -> None:
     }
 
 
-def test_a_number_of_a_framework_joins_nothing() -> None:
-    many = frozenset(f"c-{n}" for n in range(13))
-    assert clusters({("ted_notice", "1-2024"): many}) == {}
+@pytest.mark.parametrize(("scheme", "contracts", "joined"), [("cig", 12, 12), ("cig", 13, 0), ("ted_notice", 3, 0)])
+def test_a_number_of_many_processes_joins_none(scheme: str, contracts: int, joined: int) -> None:
+    many = frozenset(f"c-{n}" for n in range(contracts))
+    assert len(clusters({(scheme, "1-2024"): many})) == joined
+
+
+def test_a_notice_of_ted_and_a_national_portal_are_one_contract(tmp_path: Path) -> None:
+    house = House(Store(tmp_path / "store"))
+    raw = ocds_release(1, "Facial recognition cameras")
+    raw["ocid"] = f"ocds-mnwr74-{UUID}"
+    national = tmp_path / "national.json"
+    national.write_bytes(orjson.dumps({"releases": [raw]}))
+    notice = tmp_path / "notice.xml"
+    notice.write_bytes(eforms().replace(TED_UUID.format(900001).encode(), UUID.encode()))
+    ingest(house.store, [national], house.source_card("uk_contracts_finder"), house.candidates)
+    ingest(house.store, [notice], house.source_card("eu_ted"), house.candidates)
+    process(house)
+    with connect(house.store) as database:
+        rows = database.execute(
+            "SELECT c.source_id, s.contracts, s.shared FROM same_contract AS s JOIN contract AS c USING (contract_id) "
+            "ORDER BY ALL"
+        ).fetchall()
+        counted = database.execute("SELECT count(*), count(DISTINCT cluster_id) FROM biometric_contract").fetchall()
+    assert rows == [
+        ("eu_ted", 2, [f"eforms_procedure:{UUID}"]),
+        ("uk_contracts_finder", 2, [f"eforms_procedure:{UUID}"]),
+    ]
+    assert counted == [(2, 1)]

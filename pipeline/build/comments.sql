@@ -152,7 +152,7 @@ COMMENT ON COLUMN contract_source.releases IS 'This source''s distinct releases 
 
 COMMENT ON TABLE contract_identifier IS 'Numbers under which publishers know a process, as its releases name them; one row a contract and number.';
 COMMENT ON COLUMN contract_identifier.contract_id IS 'The process.';
-COMMENT ON COLUMN contract_identifier.scheme IS 'What kind of number: ocid, eforms_procedure, ted_notice, cig, pncp and others.';
+COMMENT ON COLUMN contract_identifier.scheme IS 'What kind of number: ocid, eforms_procedure, eforms_notice, ted_notice, cig, pncp join contracts of several publishers; others, such as us_solicitation, do not.';
 COMMENT ON COLUMN contract_identifier.id IS 'The number, spelled one way: a notice of TED as N-YYYY without leading zeros.';
 
 COMMENT ON TABLE same_contract IS 'Contracts that several publishers tell of under ids of their own, found by shared numbers; one row a contract, none for contracts that stand alone.';

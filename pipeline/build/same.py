@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import duckdb
@@ -11,9 +12,11 @@ from pipeline.identifiers import named_in_text, normal
 
 # Numbers of one process, in the words of `Release.identifiers`. Others, such as the number of a solicitation or of a
 # framework, stand for several processes and join nothing.
-JOINING: Final = frozenset({"ocid", "eforms_procedure", "ted_notice", "cig", "pncp"})
-# A number under which more processes stand than this is a framework, a system of qualification or a slip.
-_MOST: Final = 12
+# The number says among how many processes one may stand: more are a framework, a system of qualification or a slip. A
+# notice of TED that two processes name besides its own may be a plan that announced both, and joins none.
+JOINING: Final[Mapping[str, int]] = MappingProxyType(
+    {"ocid": 12, "eforms_procedure": 12, "eforms_notice": 12, "ted_notice": 2, "cig": 12, "pncp": 12}
+)
 Pair = tuple[str, str]
 
 
@@ -47,7 +50,7 @@ def clusters(shared: Mapping[Pair, frozenset[str]]) -> dict[str, tuple[str, tupl
 
     numbers: dict[str, set[Pair]] = defaultdict(set)
     for pair, contracts in shared.items():
-        if len(contracts) < 2 or len(contracts) > _MOST:
+        if len(contracts) < 2 or len(contracts) > JOINING[pair[0]]:
             continue
         first, *others = sorted(contracts)
         for other in others:
@@ -69,8 +72,14 @@ def load_same_contracts(connection: duckdb.DuckDBPyConnection, warnings: list[st
     ).fetchall()
     shared = {(scheme, number): frozenset(contracts) for scheme, number, contracts in rows}
     for (scheme, number), contracts in shared.items():
-        if len(contracts) > _MOST:
+        if len(contracts) > JOINING[scheme]:
             warnings.append(f"{scheme} {number} stands in {len(contracts)} processes and joins none of them")
+        elif scheme == "eforms_notice":
+            # A change may alter much of a notice, but not which procedure it is of (eForms, BT-04).
+            warnings.append(
+                f"changed_procedure: {' and '.join(sorted(contracts))} name the same notice {number} under several "
+                "procedures; they count as one contract"
+            )
     found = clusters(shared)
     sizes: dict[str, int] = defaultdict(int)
     for cluster, _ in found.values():
