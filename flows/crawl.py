@@ -147,10 +147,13 @@ def _fresh(
 
 
 def last_state(store: Store, source_id: str) -> dict[str, Any]:
-    """What the newest complete crawl of a source left for the next one to know; empty when there is none."""
+    """What the newest crawl that was walked to its end left for the next one to know; empty when there is none.
+
+    Records that did not fit make such a crawl partial; to walk it again would bring the same ones.
+    """
     for folder in reversed(store.runs(source_id)):
         said = crawl_file(folder)
-        if said.get("outcome") in _DONE:
+        if said.get("walked", said.get("outcome") in _DONE):
             state: dict[str, Any] = said.get("state") or {}
             return state
     return {}

@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Mapping
 from datetime import datetime
@@ -26,6 +27,7 @@ from pipeline.store import DATA, Store, utc_now, write_json_atomic
 from spiders.context import CrawlContext
 from spiders.platforms.base import PortalSpider
 from spiders.settings import build_settings
+from spiders.spool import SPOOL
 from spiders.tape import settled_tape, whole_tape
 
 _LOG = logging.getLogger("unveil.crawl")
@@ -94,6 +96,8 @@ def run(spec: Mapping[str, Any]) -> int:
         write_json_atomic(
             writer.folder / spec["account"], _account(spider, stats, info, writer.folder, offline=offline)
         )
+        # What came of files that did not come whole is of no use to a later run, which asks for them anew.
+        shutil.rmtree(writer.folder / SPOOL, ignore_errors=True)
         writer.seal()
     finally:
         _close(writer)
@@ -155,6 +159,7 @@ def _account(
         expected=spider.expected,
         documents_expected=desk.expected,
         documents_received=desk.received,
+        why_empty=spider.why_empty,
     )
     ended_at = utc_now()
     if offline:
@@ -167,6 +172,7 @@ def _account(
         "finish_reason": stats.get("finish_reason"),
         "outcome": outcome.value,
         "reason": reason,
+        "walked": spider.chain_ended and not failures,
         "started_at": info.started_at.isoformat(),
         "ended_at": ended_at.isoformat(),
         "since": spider.context.since.isoformat(),

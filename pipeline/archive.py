@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import threading
 import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -91,11 +92,15 @@ class Archived:
 
 
 class RunWriter:
-    """Writes one run's WARC. `close` keeps it open for a later resume, `seal` ends it."""
+    """Writes one run's WARC. `close` keeps it open for a later resume, `seal` ends it.
+
+    Records may be written from several threads, one at a time: a large file is archived beside the network's thread.
+    """
 
     def __init__(self, store: Store, info: RunInfo) -> None:
         self.info = info
         self._store = store
+        self._lock = threading.Lock()
         self._final = store.archive / info.source_id / info.run_id
         self.folder = self._final.with_name(f"{info.run_id}.open")
         with disk_guard(self.folder):
@@ -150,20 +155,20 @@ class RunWriter:
     ) -> Payload:
         """Archives one answer and its request; returns its index entry. The bytes are on disk when it returns.
 
-        A body that may be large is given as what opens it; it is read twice, in pieces of 1 MiB, and never held whole.
+        A body that may be large is given as what opens it; it is read three times, in pieces of at most 1 MiB.
         """
-        with disk_guard(self.folder):
+        opened = partial(io.BytesIO, body) if isinstance(body, bytes) else body
+        digest, size = _hash_stream(opened())
+        request_digest = sha256(request_body).hexdigest() if request_body else ""
+        kept = [(k, v) for k, v in headers if k.lower() not in _DROPPED_RESPONSE]
+        kept.append(("Content-Length", str(size)))
+        http = StatusAndHeaders(str(status), kept, protocol="HTTP/1.1")
+        http.compute_headers_buffer()
+        # Without a digest of the block warcio would copy the body aside to take one.
+        block, _ = _hash_stream(opened(), http.headers_buff)
+        with self._lock, disk_guard(self.folder):
             offset = self._file.tell()
-            opened = partial(io.BytesIO, body) if isinstance(body, bytes) else body
-            digest, size = _hash_stream(opened())
-            request_digest = sha256(request_body).hexdigest() if request_body else ""
-            kept = [(k, v) for k, v in headers if k.lower() not in _DROPPED_RESPONSE]
-            kept.append(("Content-Length", str(size)))
             response_id = self._record_id()
-            http = StatusAndHeaders(str(status), kept, protocol="HTTP/1.1")
-            http.compute_headers_buffer()
-            # Without a digest of the block warcio would copy the body aside to take one.
-            block, _ = _hash_stream(opened(), http.headers_buff)
             with opened() as stream:
                 record = self._writer.create_warc_record(
                     url,
@@ -207,7 +212,7 @@ class RunWriter:
 
     def write_file(self, path: Path, *, url: str, content_type: str, fetched_at: datetime) -> Payload:
         """Archives a file on disk as a resource record, read in pieces of 1 MiB, never held whole."""
-        with disk_guard(self.folder):
+        with self._lock, disk_guard(self.folder):
             offset = self._file.tell()
             digest, size = hash_file(path)
             with path.open("rb") as stream:
@@ -232,7 +237,7 @@ class RunWriter:
 
     def write_error(self, *, url: str, method: str, request_body: bytes, error: str, fetched_at: datetime) -> None:
         """Archives a request that got no answer (DNS, timeout, reset), so that a replay fails the same way."""
-        with disk_guard(self.folder):
+        with self._lock, disk_guard(self.folder):
             record = self._writer.create_warc_record(
                 url,
                 "metadata",
@@ -325,7 +330,8 @@ def open_runs(store: Store, source_id: str) -> list[Path]:
 def good_length(path: Path) -> int:
     """Length in bytes of the complete gzip members at the start of `path`.
 
-    warcio passes over a cut tail in silence, so it is looked for here.
+    warcio passes over a cut tail in silence, so it is looked for here. What unpacks is dropped piece by piece, since a
+    few packed bytes may be gigabytes.
     """
     good = 0
     with path.open("rb") as handle:
@@ -334,14 +340,13 @@ def good_length(path: Path) -> int:
         while chunk := handle.read(_CHUNK):
             position += len(chunk)
             try:
-                machine.decompress(chunk)
-                while machine.eof:
-                    rest = machine.unused_data
-                    good = position - len(rest)
-                    machine = zlib.decompressobj(wbits=31)
-                    if not rest:
-                        break
-                    machine.decompress(rest)
+                while chunk:
+                    machine.decompress(chunk, _CHUNK)
+                    chunk = machine.unconsumed_tail
+                    if machine.eof:
+                        chunk = machine.unused_data
+                        good = position - len(chunk)
+                        machine = zlib.decompressobj(wbits=31)
             except zlib.error:
                 return good
     return good

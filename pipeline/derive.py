@@ -197,18 +197,24 @@ def complete_contracts(store: Store, source_id: str, cards: Mapping[str, Card]) 
     added = 0
     releases = sorted(release for one in missing.values() for release, _ in one.places)
     name = f"completion-{sha256_hex(orjson.dumps(releases))[:16]}"
-    with PartitionWriter(store, "release", source_id, name) as kept:
+    with (
+        PartitionWriter(store, "release", source_id, name) as kept,
+        PartitionWriter(store, "payload", source_id, name) as payloads,
+    ):
         for archived in _payloads(store, source_id, set(missing)):
             # A payload archived on two nights is read once.
             wanted = missing.pop(archived.payload.sha256, None)
-            for item in parse_payload(archived, card, _naming(wanted.native_ids)) if wanted else ():
-                if (
-                    wanted
-                    and isinstance(item, Parsed)
-                    and (item.release.release_id, item.place.pointer) in wanted.places
-                ):
-                    kept.write(release_row(item, None, ()))
-                    added += 1
+            if wanted is None:
+                continue
+            with CutWriter(store, archived.path.parent) as cuts:
+                for item in parse_payload(archived, card, _naming(wanted.native_ids)):
+                    if not isinstance(item, Parsed):
+                        continue
+                    if (item.release.release_id, item.place.pointer) in wanted.places:
+                        kept.write(release_row(_cut(item, archived, cuts), None, ()))
+                        added += 1
+            for payload in cuts.payloads():
+                payloads.write(payload.model_dump(mode="python"))
     return added
 
 
@@ -221,10 +227,18 @@ class _Wanted:
 
 
 def _naming(native_ids: set[str]) -> Glance:
-    """Whether a record's bytes may name one of the processes; escapes may hide an id, so they count as naming it."""
-    written = [orjson.dumps(native_id)[1:-1] for native_id in sorted(native_ids)]
-    automaton = BytesAhoCorasick([*written, b"\\u", b"\\/"])
-    return lambda line: bool(automaton.find_matches_as_indexes(line))
+    """Whether a record's bytes name one of the processes; where there are escapes, its bytes as we would write them."""
+    automaton = BytesAhoCorasick([orjson.dumps(native_id)[1:-1] for native_id in sorted(native_ids)])
+
+    def named(line: bytes) -> bool:
+        if b"\\" in line:
+            try:
+                line = orjson.dumps(orjson.loads(line))
+            except (ValueError, TypeError):
+                return True
+        return bool(automaton.find_matches_as_indexes(line))
+
+    return named
 
 
 def _missing_releases(store: Store, source_id: str) -> dict[str, _Wanted]:

@@ -27,7 +27,11 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
         except orjson.JSONDecodeError:
             return True
         texts: list[str] = []
-        if _told(value, texts):
+        try:
+            if _told(value, texts):
+                return True
+        except RecursionError:
+            # Nested beyond any record: for the parser to refuse by name.
             return True
         text = side_by_side(texts)
         return screen.may_match(text) or screen.may_probe(text)
@@ -48,6 +52,9 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
             if isinstance(name := value.get("name"), str) and names:
                 letters = run_together(name)
                 if any(known in letters for known in names):
+                    return True
+                # A legal form in characters without spaces may stand amid the name, and is not part of its key.
+                if not name.isascii() and normalise(name).key.replace(" ", "") in names:
                     return True
             return any(_told(below, texts) for below in value.values())
         elif isinstance(value, list):

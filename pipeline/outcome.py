@@ -137,6 +137,7 @@ def decide_outcome(
     expected: int | None = None,
     documents_expected: int = 0,
     documents_received: int = 0,
+    why_empty: str = "",
 ) -> tuple[Outcome, str]:
     """How a crawl ended, with the reason in words.
 
@@ -144,6 +145,7 @@ def decide_outcome(
     `failures` are what broke the chain of pages; `records` counts what the pages held, `rejected` those of them
     that could not be read; `expected` is the portal's own total where it names one. Missing documents never change
     the outcome, since dead links are common and would hold the window back for ever; the reason names them.
+    `why_empty` says why no record was due, where the portal told.
     """
     seen = f"{_count(pages, 'page')} with {_count(records, 'record')} came"
     if finish_reason != "finished":
@@ -163,7 +165,7 @@ def decide_outcome(
     missing = documents_expected - documents_received
     documents = f"; {missing} of {_count(documents_expected, 'document')} did not come" if missing > 0 else ""
     if not records:
-        return Outcome.EMPTY, f"every page came and none held a record ({_count(pages, 'page')})"
+        return Outcome.EMPTY, why_empty or f"every page came and none held a record ({_count(pages, 'page')})"
     return Outcome.COMPLETE, f"all of {_count(pages, 'page')} with {_count(records, 'record')} came{documents}"
 
 

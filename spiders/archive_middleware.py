@@ -1,6 +1,8 @@
 """The middleware nearest the network: every answer is in the archive before anything reads it."""
 
+import asyncio
 import zlib
+from collections.abc import Awaitable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,8 @@ from scrapy.crawler import Crawler
 from scrapy.exceptions import DownloadCancelledError
 from scrapy.http import Headers, Response
 
-from pipeline.archive import Archived
+from models.evidence import Payload
+from pipeline.archive import Archived, Opener
 from pipeline.errors import UnveilError
 from pipeline.store import utc_now
 from spiders.context import FETCHED_AT, ROLE, SENT
@@ -47,17 +50,38 @@ class ArchiveMiddleware:
         self._crawler.stats.inc_value("unveil/requests")
         return None
 
-    def process_response(self, request: Request, response: Response) -> Response:
+    def process_response(self, request: Request, response: Response) -> Response | Awaitable[Response]:
         if "archived" in response.flags:
             return response
         request.meta.pop(SENT, None)
         moment = self._moment(request)
+        if SPOOLED in request.meta:
+            return self._file(request, response, moment)
         try:
             response = self._decoded(request, response)
+            self._write(request, response, moment, response.body)
         except DownloadCancelledError as error:
             self._write_error(request, error, moment)
             raise
-        self._write(request, response, moment)
+        except UnveilError as error:
+            self._stop(error)
+            raise
+        return response
+
+    async def _file(self, request: Request, response: Response, moment: datetime) -> Response:
+        """Archives a file in a thread: to hash and pack gigabytes takes minutes, in which the network and a signal to
+        stop must be heard."""
+        spooled = request.meta[SPOOLED]
+        try:
+            payload = await asyncio.to_thread(
+                self._write, request, response, moment, partial(open_spooled, spooled)
+            )  # fmt: skip
+        except UnveilError as error:
+            self._stop(error)
+            raise
+        request.meta[SPOOLED] = Archived(payload, (), self._context.writer.path)
+        if isinstance(spooled, Path):
+            forget(spooled)
         return response
 
     def process_exception(self, request: Request, exception: Exception) -> None:
@@ -69,30 +93,22 @@ class ArchiveMiddleware:
         moment: datetime = request.meta.setdefault(FETCHED_AT, utc_now())
         return moment
 
-    def _write(self, request: Request, response: Response, moment: datetime) -> None:
+    def _write(self, request: Request, response: Response, moment: datetime, body: bytes | Opener) -> Payload:
         redirected = request.meta.get("redirect_urls")
-        spooled = request.meta.get(SPOOLED)
-        try:
-            payload = self._context.writer.write_response(
-                url=response.url,
-                requested_url=redirected[0] if redirected else request.url,
-                role=self._role(request),
-                method=request.method,
-                request_headers=_pairs(request.headers),
-                request_body=request.body,
-                status=response.status,
-                headers=_pairs(response.headers),
-                body=response.body if spooled is None else partial(open_spooled, spooled),
-                fetched_at=moment,
-            )
-        except UnveilError as error:
-            self._stop(error)
-            raise
+        payload = self._context.writer.write_response(
+            url=response.url,
+            requested_url=redirected[0] if redirected else request.url,
+            role=self._role(request),
+            method=request.method,
+            request_headers=_pairs(request.headers),
+            request_body=request.body,
+            status=response.status,
+            headers=_pairs(response.headers),
+            body=body,
+            fetched_at=moment,
+        )
         self._crawler.stats.inc_value("unveil/responses")
-        if spooled is not None:
-            request.meta[SPOOLED] = Archived(payload, (), self._context.writer.path)
-            if isinstance(spooled, Path):
-                forget(spooled)
+        return payload
 
     def _role(self, request: Request) -> str:
         """As asked; what came instead of a file, a redirect or an error, is no file."""

@@ -147,4 +147,5 @@ def ended(spider: PortalSpider) -> tuple[Outcome, str]:
         expected=spider.expected,
         documents_expected=spider.desk.expected,
         documents_received=spider.desk.received,
+        why_empty=spider.why_empty,
     )

@@ -17,7 +17,8 @@ from pipeline.parse.common import Misfit, rejected
 from pipeline.parse.ocds_release import glimpse_release, parse_release
 
 _HEAD = 4096
-_MAX_LINE = 64 << 20
+# Some thousand times an ordinary line; it bounds what is held of a file that unpacks to anything.
+MAX_LINE = 64 << 20
 # Of lines that cannot matter, so many are passed over for one that is read all the same.
 _STRICT_EVERY = 1000
 
@@ -80,17 +81,23 @@ def _is_empty(opened: Callable[[], IO[bytes]]) -> bool:
 
 
 def is_lines(opened: Callable[[], IO[bytes]]) -> bool:
-    """True when the first line is a whole JSON value of its own and another line follows."""
+    """True when another line follows the first and the first or, should that one be damaged, the second is an object.
+
+    In a document the first line is no object of its own: it ends where the file ends, or it only opens a bracket.
+    """
     with opened() as stream:
-        first = stream.readline(_MAX_LINE)
-        second = stream.readline(_HEAD)
+        first = _read_line(stream)
+        second = _read_line(stream)
     if not first.strip() or not second.strip():
         return False
+    return _is_object(first) or (first.lstrip().startswith(b"{") and len(first) > 2 and _is_object(second))
+
+
+def _is_object(line: bytes) -> bool:
     try:
-        orjson.loads(first)
+        return isinstance(orjson.loads(line), dict)
     except orjson.JSONDecodeError:
         return False
-    return True
 
 
 def _lines(
@@ -98,23 +105,25 @@ def _lines(
 ) -> Iterator[Parsed | Seen | Problem]:
     with opened() as stream:
         for number in itertools.count(1):
-            line = stream.readline(_MAX_LINE)
+            line = _read_line(stream)
             if not line:
                 return
             place = Place(payload_sha256=sha256, pointer=f"line={number}")
-            if len(line) >= _MAX_LINE and not line.endswith(b"\n"):
-                _pass_over(stream)
-                yield rejected(Misfit("line_too_long", f"the line has more than {_MAX_LINE} bytes"), place)
+            if len(line) > MAX_LINE:
+                yield rejected(Misfit("line_too_long", f"the line has more than {MAX_LINE} bytes"), place)
                 continue
             line = line.strip()
             if line:
                 yield from _line(line, number, card, place, glance)
 
 
-def _pass_over(stream: IO[bytes]) -> None:
-    """Reads on to the end of a line without holding it."""
-    while (more := stream.readline(_MAX_LINE)) and not more.endswith(b"\n"):
-        continue
+def _read_line(stream: IO[bytes]) -> bytes:
+    """The next line. Of one beyond the limit what is over it is passed by: it comes one byte longer than allowed."""
+    line = stream.readline(MAX_LINE + 1)
+    if len(line) > MAX_LINE and not line.endswith(b"\n"):
+        while (more := stream.readline(MAX_LINE)) and not more.endswith(b"\n"):
+            continue
+    return line
 
 
 def _line(

@@ -109,7 +109,11 @@ def _head_of(raw: Mapping[str, Any]) -> tuple[str, str, str, datetime]:
 
 
 def _content(raw: Mapping[str, Any]) -> str:
-    return sha256_hex(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS))
+    try:
+        return sha256_hex(orjson.dumps(raw, option=orjson.OPT_SORT_KEYS))
+    except orjson.JSONEncodeError as error:
+        # orjson reads a thousand levels and writes 254.
+        raise Misfit("nested_too_deep", f"objects within objects beyond those of any release ({error})") from error
 
 
 def _release(raw: Any, card: SourceCard, note: Any) -> Release:

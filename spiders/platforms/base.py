@@ -31,7 +31,7 @@ class PortalSpider(Spider):
 
     `chain_ended` is true only when the portal said that nothing further follows. `failures` broke the walk, `notes`
     did not. `expected` is the portal's own total, where it names one. `state` is what the next crawl should know of
-    this one; it gets it as `context.previous`.
+    this one; it gets it as `context.previous`. `why_empty` says in words why no record was due, where the portal told.
     """
 
     name = "portal"
@@ -49,6 +49,7 @@ class PortalSpider(Spider):
         self.notes: list[Problem] = []
         self.fatal: UnveilError | None = None
         self.state: dict[str, Any] = {}
+        self.why_empty = ""
         self._planned: list[str] = []
         # A resumed run has marked these already; a replay writes its own archive from the start.
         self._marked = set() if context.offline else set(context.tape.known_documents)

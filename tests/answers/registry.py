@@ -72,6 +72,7 @@ def answers(source_id: str) -> Answers:
                 whole(Reply(lines(compiled(1), compiled(2))[:-30], content_type="application/gzip")),
                 Outcome.PARTIAL,
                 records=1,
+                kinds=frozenset({"unreadable_file"}),
             ),
             "error_in_200": Walk(
                 _only(Reply(b'{"error": "maintenance"}')), Outcome.FAILED, kinds=frozenset({"error_in_200"})
@@ -84,7 +85,18 @@ def answers(source_id: str) -> Answers:
             "changed_field": Walk(whole(_gzip(compiled(1), broken)), Outcome.PARTIAL, records=2),
             "another_name": Walk(registry("renamed", {}), Outcome.FAILED, kinds=frozenset({"missing_publication"})),
             "never_retrieved": Walk(
-                registry(source_id, {}, last_retrieved=None), Outcome.FAILED, kinds=frozenset({"missing_field"})
+                registry(source_id, {}, last_retrieved=None), Outcome.EMPTY, kinds=frozenset({"never_retrieved"})
+            ),
+            "frozen": Walk(
+                registry(source_id, {"full.jsonl.gz": _gzip(compiled(1))}, frozen=True),
+                Outcome.COMPLETE,
+                records=1,
+                kinds=frozenset({"frozen"}),
+            ),
+            "renamed_field": Walk(
+                _only(Reply(json.dumps([{"id": 128, "source_id": source_id, "retrieved": "2026-10-30"}]).encode())),
+                Outcome.FAILED,
+                kinds=frozenset({"missing_field"}),
             ),
             "no_file": Walk(registry(source_id, {}), Outcome.PARTIAL, kinds=frozenset({"http_404"})),
             "json_instead_of_lines": Walk(
