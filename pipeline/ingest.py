@@ -78,12 +78,14 @@ def ingest(
 ) -> Summary:
     """Archives and parses each file once; a file whose bytes are in the archive already is not taken again.
 
-    Raises WrongUse for a missing path or a card that does not fit, BadData for a file that is no data; all files are
-    looked at before the first one is taken, so that a wrong call stores nothing.
+    Raises WrongUse for a missing path or a card that does not fit, BadData for a named file that is no data; all files
+    are looked at before the first one is taken, so that a wrong call stores nothing. A file that only lies in a named
+    folder is taken as it is, and what cannot be read of it becomes a problem: one bad notice does not hold up the rest.
     """
     files = list(_files(paths))
     for path in files:
-        _check(path, card)
+        if path in paths or isinstance(card, ColumnsCard):
+            _check(path, card)
     sweep(store)
     runs: list[str] = []
     total = Counts()

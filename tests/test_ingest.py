@@ -15,6 +15,7 @@ from pipeline.archive import read_run
 from pipeline.build.checks import database_fingerprint
 from pipeline.store import Store
 from tests.command import CHECKOUT, unveil
+from tests.portal import release
 
 HEADER = (
     "Agency,Award ID,Recipient Name,Federal Action Obligation,Action Date,Modification,Product/Service Description,"
@@ -185,3 +186,17 @@ def test_every_real_contracts_finder_file_is_parsed(real: Path, tmp_path: Path) 
     )
     assert (ran.code, ran.data["records"], ran.data["parsed"], ran.data["rejected"]) == (0, 202, 202, {})
     assert (ran.data["contracts"], ran.data["repeated"]) == (190, 0)
+
+
+def test_a_bad_file_in_a_folder_is_a_problem_and_a_named_one_is_refused(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    folder = tmp_path / "notices"
+    folder.mkdir()
+    (folder / "a.json").write_text(json.dumps({"releases": [release(1)]}), encoding="utf-8")
+    (folder / "b.json").write_bytes(b"")
+    (folder / "c.json").write_text("<html>Sign in</html>", encoding="utf-8")
+    ran = unveil("ingest", folder, "--source", "uk_contracts_finder", "--json", store=store)
+    assert (ran.code, ran.data["parsed"], ran.data["rejected"]) == (1, 1, {"empty_file": 1, "malformed_json": 1})
+    ran = unveil("ingest", folder / "b.json", "--source", "uk_contracts_finder", store=tmp_path / "other")
+    assert (ran.code, ran.out) == (3, "")
+    assert "b.json is empty; there is nothing to ingest." in ran.err

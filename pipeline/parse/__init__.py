@@ -10,12 +10,13 @@ import importlib.util
 from collections.abc import Callable, Iterator
 from typing import IO, Protocol, cast
 
-from models.procurement import Parsed, Seen
+from models.procurement import Parsed, Place, Seen
 from models.run import Problem
 from models.source import ColumnsCard, SourceCard
 from pipeline.archive import Archived, open_payload_at
 from pipeline.errors import BadData
 from pipeline.parse.columns import parse_rows
+from pipeline.parse.common import Misfit, rejected
 
 Card = SourceCard | ColumnsCard
 Glance = Callable[[bytes], bool]
@@ -55,5 +56,7 @@ def parse_payload(archived: Archived, card: Card, glance: Glance | None = None) 
                 yield from parse_rows(stream, card, payload.sha256, payload.url)
     elif payload.role == "page" and payload.status == 200:
         yield from format_of(card).parse_page(archived.body(), card, payload.sha256, payload.url)
+    elif payload.role in ("file", "record") and not payload.size:
+        yield rejected(Misfit("empty_file", "the file holds nothing"), Place(payload_sha256=payload.sha256, pointer=""))
     elif payload.role in ("file", "record"):
         yield from format_of(card).parse_file(opened, card, payload.sha256, payload.url, glance)
