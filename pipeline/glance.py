@@ -1,6 +1,6 @@
 """A look at a record's raw JSON, before it is read whole: can any candidate come of it?"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import orjson
@@ -27,39 +27,44 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
         except orjson.JSONDecodeError:
             return True
         texts: list[str] = []
-        try:
-            if _told(value, texts):
-                return True
-        except RecursionError:
-            # Nested beyond any record: for the parser to refuse by name.
-            return True
+        below = [value] if isinstance(value, str | dict | list) else []
+        # No recursion: what comes in may be nested as deep as it likes.
+        while below:
+            one = below.pop()
+            if isinstance(one, str):
+                texts.append(one)
+                continue
+            if isinstance(one, dict):
+                if telling(one):
+                    return True
+                inner: Iterable[Any] = one.values()
+            else:
+                inner = one
+            for each in inner:
+                if isinstance(each, str):
+                    texts.append(each)
+                elif isinstance(each, dict | list):
+                    below.append(each)
         text = side_by_side(texts)
         return screen.may_match(text) or screen.may_probe(text)
 
-    def _told(value: Any, texts: list[str]) -> bool:
-        """Gathers texts; True at once for a code that is probed or a party that is a vendor with one purpose."""
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, dict):
-            code = value.get("id")
-            scheme = value.get("scheme")
-            if (
-                isinstance(code, str | int)
-                and isinstance(scheme, str)
-                and (screen.classified(scheme, str(code)) or scheme_key(scheme, str(code)) in numbers)
-            ):
-                return True
-            if isinstance(name := value.get("name"), str) and names:
-                letters = run_together(name)
-                if any(known in letters for known in names):
-                    return True
-                # A legal form in characters without spaces may stand amid the name, and is not part of its key.
-                if not name.isascii() and normalise(name).key.replace(" ", "") in names:
-                    return True
-            return any(_told(below, texts) for below in value.values())
-        elif isinstance(value, list):
-            return any(_told(below, texts) for below in value)
-        return False
+    def telling(one: dict[str, Any]) -> bool:
+        """Whether it is a code that is probed, or a party that is a vendor with one purpose."""
+        code, scheme = one.get("id"), one.get("scheme")
+        if (
+            isinstance(scheme, str)
+            and isinstance(code, str | int)
+            and (screen.classified(scheme, str(code)) or scheme_key(scheme, str(code)) in numbers)
+        ):
+            return True
+        name = one.get("name")
+        if not names or not isinstance(name, str):
+            return False
+        letters = run_together(name)
+        # A legal form in characters without spaces may stand amid the name, and is not part of its key.
+        return any(known in letters for known in names) or (
+            not name.isascii() and normalise(name).key.replace(" ", "") in names
+        )
 
     return glance
 
