@@ -285,13 +285,44 @@ def test_an_award_in_the_older_schema() -> None:
         ("Caméras de sécurité", "fr"),
     ]
     assert "Mustermann" not in release.model_dump_json()
-    # The awards of the schema before that are not read, and the notice says so.
-    older, notes = read(export("F03", inside="<AWARD_OF_CONTRACT/>").replace(b"R2.0.9.S05", b"R2.0.8.S02"))
-    assert ([c.kind for c in older.children], [n.kind for n in notes]) == ([], ["unread_section"])
     # A call is the first notice of its procedure, even if it names a plan, which may announce several.
     call, _ = read(export("F02", refers="2019/S 123-0456789"))
     assert call.native_id == "123-2022"
     assert Identifier(scheme="ted_notice", id="456789-2019") in call.identifiers
+
+
+@pytest.mark.parametrize("section", ["AWARD_OF_CONTRACT", "AWARD_OF_CONTRACT_DEFENCE"])
+def test_an_award_in_the_schema_before_that(section: str) -> None:
+    inside = f"""<FD_CONTRACT_AWARD><{section} ITEM="1"><CONTRACT_NUMBER>1</CONTRACT_NUMBER><LOT_NUMBER>4</LOT_NUMBER>
+     <CONTRACT_TITLE><P>Kameras</P></CONTRACT_TITLE>
+     <CONTRACT_AWARD_DATE><DAY>7</DAY><MONTH>11</MONTH><YEAR>2014</YEAR></CONTRACT_AWARD_DATE>
+     <ECONOMIC_OPERATOR_NAME_ADDRESS><CONTACT_DATA_WITHOUT_RESPONSIBLE_NAME><ORGANISATION>
+      <OFFICIALNAME>Beispiel Kamera GmbH</OFFICIALNAME><NATIONALID>HRB 77</NATIONALID></ORGANISATION>
+      <ADDRESS>Geheimweg 3</ADDRESS><COUNTRY VALUE="AT"/><PHONE>+43 1 5550100</PHONE>
+     </CONTACT_DATA_WITHOUT_RESPONSIBLE_NAME></ECONOMIC_OPERATOR_NAME_ADDRESS>
+     <CONTRACT_VALUE_INFORMATION><INITIAL_ESTIMATED_TOTAL_VALUE_CONTRACT>
+       <COSTS_RANGE_AND_CURRENCY_WITH_VAT_RATE CURRENCY="EUR"><VALUE_COST FMTVAL="90000.00">90 000</VALUE_COST>
+       </COSTS_RANGE_AND_CURRENCY_WITH_VAT_RATE></INITIAL_ESTIMATED_TOTAL_VALUE_CONTRACT>
+      <COSTS_RANGE_AND_CURRENCY_WITH_VAT_RATE CURRENCY="EUR"><VALUE_COST FMTVAL="81234.50">81 234,50</VALUE_COST>
+       <EXCLUDING_VAT/></COSTS_RANGE_AND_CURRENCY_WITH_VAT_RATE></CONTRACT_VALUE_INFORMATION></{section}>
+     <{section} ITEM="2"><CONTRACT_VALUE_INFORMATION><COSTS_RANGE_AND_CURRENCY_WITH_VAT_RATE CURRENCY="EUR">
+       <RANGE_VALUE_COST><LOW_VALUE FMTVAL="1.00">1</LOW_VALUE><HIGH_VALUE FMTVAL="9.00">9</HIGH_VALUE>
+       </RANGE_VALUE_COST></COSTS_RANGE_AND_CURRENCY_WITH_VAT_RATE></CONTRACT_VALUE_INFORMATION></{section}>
+     </FD_CONTRACT_AWARD>"""
+    release, notes = read(export("F03", inside=inside).replace(b"R2.0.9.S05", b"R2.0.8.S02"))
+    first, second = release.children
+    assert (first.native_id, first.lot_ids, first.title, first.signed_on) == (
+        "123-2022:1", ("4",), "Kameras", date(2014, 11, 7),
+    )  # fmt: skip
+    assert first.value == Value(amount=Decimal("81234.50"), currency=EUR, kind=ValueKind.AWARD)
+    (supplier,) = [p for p in release.parties if p.local_id in first.supplier_ids]
+    assert (supplier.name, supplier.country, supplier.identifiers) == (
+        "Beispiel Kamera GmbH", "AT", (Identifier(scheme="AT-NATIONALID", id="HRB 77"),),
+    )  # fmt: skip
+    assert (second.value, second.supplier_ids) == (None, ())
+    assert [n.kind for n in notes] == ["missing_field", "value_range"]
+    said = release.model_dump_json()
+    assert "Geheimweg" not in said and "5550100" not in said
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""Reads notices in TED's older schema, TED_EXPORT R2.0.9 (standard forms F01 to F25, T01, T02), into releases.
+"""Reads notices in TED's older schema, TED_EXPORT (standard forms F01 to F25, T01, T02), into releases.
 
-Of R2.0.8 the coded data, titles, buyers and texts are read; its awards are not, and each notice of one says so.
+R2.0.8, until 2016, has forms of its own: of it the coded data, the titles in all languages, buyers, awards and texts
+are read, lots and estimates are not.
 Schema and forms: TED XML export documentation of the Publications Office (op.europa.eu, ted-schemas).
 
 A procedure has no id here. A notice of results, modification or correction belongs to the process named after the
@@ -31,6 +32,7 @@ from models.procurement import (
 from models.source import SourceCard
 from pipeline.parse.common import Misfit, Notes
 from pipeline.parse.ted_awards import read_awards, read_company
+from pipeline.parse.ted_awards_r208 import read_awards_r208
 from pipeline.parse.ted_fields import (
     Reading,
     first_texts,
@@ -85,9 +87,11 @@ def read_export(root: Element, card: SourceCard, note: Notes) -> Release:
     )
     says = _says(main, form, reading)
     buyers = tuple(_buyers(root, main, reading))
-    awards, suppliers = read_awards(main, reading, own, form, says)
-    if version.startswith("R2.0.8") and main.find(".//{*}AWARD_OF_CONTRACT") is not None:
-        note("unread_section", "awards of schema R2.0.8 are not read")
+    awards, suppliers = (
+        read_awards_r208(main, reading, own, says)
+        if version.startswith("R2.0.8")
+        else read_awards(main, reading, own, form, says)
+    )
     referred = list(_referred(notice, main, reading, own))
     calls = says.lifecycle in (Lifecycle.PLANNED, Lifecycle.TENDER)
     process = own if calls or not referred else min(referred, key=lambda n: (n.split("-")[1], int(n.split("-")[0])))
