@@ -45,8 +45,7 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
                     texts.append(each)
                 elif isinstance(each, dict | list):
                     below.append(each)
-        text = side_by_side(texts)
-        return screen.may_match(text) or screen.may_probe(text)
+        return screen.may_matter(side_by_side(texts))
 
     def telling(one: dict[str, Any]) -> bool:
         """Whether it is a code that is probed, or a party that is a vendor with one purpose."""

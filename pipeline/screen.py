@@ -44,11 +44,21 @@ class Screen:
 
     def may_match(self, text: str) -> bool:
         """False only where no technology rule can match and no vendor literal stands at word boundaries."""
+        return self._may_match(text, squash_bytes(text))
+
+    def may_matter(self, text: str) -> bool:
+        """False only where `may_match` says so and no probe word stands in the text, not even inside other words."""
+        squashed = squash_bytes(text)
+        if self._probe_automaton is not None and self._probe_automaton.find_matches_as_indexes(squashed):
+            return True
+        return self._may_match(text, squashed)
+
+    def _may_match(self, text: str, squashed: bytes) -> bool:
         if self._automaton is None:
             return False
         folded: str | None = None
         tried: set[int] = set()
-        for number, _, _ in self._automaton.find_matches_as_indexes(squash_bytes(text), overlapping=True):
+        for number, _, _ in self._automaton.find_matches_as_indexes(squashed, overlapping=True):
             check = self._checks[number]
             if check is None:
                 return True
@@ -78,11 +88,6 @@ class Screen:
         return [
             rule_id for wanted, prefix, rule_id in self._codes if scheme.endswith(wanted) and code.startswith(prefix)
         ]
-
-    def may_probe(self, text: str) -> bool:
-        """False only where no probe word stands in the text, also inside other words."""
-        automaton = self._probe_automaton
-        return automaton is not None and bool(automaton.find_matches_as_indexes(squash_bytes(text)))
 
     def _probed(self, text: str) -> list[str]:
         if self._probe_automaton is None:
