@@ -23,7 +23,8 @@ _CHUNK = 1 << 16
 class Served:
     """A file of the registry. `cuts` are bytes after which the connection ends, one an answer; `etag` its validator.
 
-    `pause` seconds are waited for before each further piece once `pause_after` bytes were sent.
+    `pause` seconds are waited for before each further piece once `pause_after` bytes were sent. A `careless` server
+    sends ranges without a look at `If-Range`. `then` is what is served after the first answer.
     """
 
     path: Path
@@ -32,6 +33,8 @@ class Served:
     cuts: list[int] = field(default_factory=list)
     pause_after: int | None = None
     pause: float = 0.0
+    careless: bool = False
+    then: "Served | None" = None
 
 
 class RegistryServer:
@@ -87,14 +90,18 @@ class RegistryServer:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-                registry.log.append((self.path, "", len(body)))
+                registry.log.append((self.path, self.headers.get("Range", ""), len(body)))
 
             def _file(self, served: Served) -> None:
                 size = served.path.stat().st_size
                 asked = self.headers.get("Range", "")
                 start = 0
-                if asked and served.ranges and self.headers.get("If-Range") == served.etag:
+                if asked and served.ranges and (served.careless or self.headers.get("If-Range") == served.etag):
                     start = int(asked.removeprefix("bytes=").partition("-")[0])
+                if served.then is not None:
+                    registry.files = {
+                        name: served.then if one is served else one for name, one in registry.files.items()
+                    }
                 if start >= size:
                     self._whole(b"", 416)
                     return
