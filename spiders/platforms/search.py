@@ -229,6 +229,8 @@ class SearchSpider(PortalSpider):
         self._open -= 1
         page = self.judge_detail(response)
         digest = sha256(response.body).hexdigest()
+        if page.note:
+            self.note("encoding", page.note, digest)
         if page.kind in self.asked_again and response.meta[ATTEMPT] == 1:
             self.note(page.kind, f"{page.detail}; asked again", digest)
             again = self.detail_request(hit)
