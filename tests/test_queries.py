@@ -1,18 +1,26 @@
 """What a searched portal is asked: terms in its languages, each in a window of its own; new ones go back in time."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
+from flows.crawl import crawl
+from flows.house import House
+from flows.steps import build_database, derive_crawl
 from models.codes import Retrieval
 from models.source import QueryPolicy, SourceCard
 from pipeline.cards import load_source_card
 from pipeline.errors import WrongUse
 from pipeline.lake import write_partition
 from pipeline.queries import load_terms, plan_queries, query_id, watermarks
+from pipeline.query import connect
 from pipeline.store import DATA, Store
+from tests.rogue import Rogue, instead
+from tests.rogue_dialects import BudgetKey, card_of
 
 NOW = datetime(2026, 11, 23, 2, tzinfo=UTC)
 TERMS = {"en": ("facial recognition", "live facial"), "pt": ("reconhecimento facial",), "he": ("זיהוי פנים",)}
@@ -92,3 +100,42 @@ def test_terms_of_another_shape_are_one_sentence(tmp_path: Path, text: str) -> N
     path.write_text(text, encoding="utf-8")
     with pytest.raises(WrongUse, match=r"queries\.yml: search terms are lists of words by language"):
         load_terms(path)
+
+
+def windows(portal: Rogue) -> dict[str, str]:
+    """From which day the portal was asked for each term since the log was last cleared."""
+    asked = (unquote_plus(ask.path) for ask in portal.asked("index"))
+    found = {re.findall(r"ILIKE '%(\w+)%'", sql)[0]: re.findall(r">= '([\d-]+)'", sql)[0] for sql in asked}
+    portal.log.clear()
+    return found
+
+
+def test_three_nights_of_a_searched_portal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNVEIL_CONTACT", "mailto:tests@example.org")
+    house = House(Store(tmp_path / "store"))
+    finds = {"face": ((1,),), "gait": ((2,),), "iris": ((3,),)}
+
+    def night(portal: Rogue, at: datetime, *terms: str) -> str:
+        one = card_of(portal, overlap_days=3, query=QueryPolicy(backfill_days=30))
+        result = crawl(house.store, one, now=at, terms={"he": terms}, log=house.store.logs / "crawl.log", time_limit=40)
+        derive_crawl(house, one, Path(result["folder"]), kind="crawl")
+        return str(result["outcome"])
+
+    with Rogue(BudgetKey(finds=finds)) as portal:
+        assert night(portal, datetime(2026, 11, 20, 2, tzinfo=UTC), "face", "gait") == "complete"
+        assert windows(portal) == {"face": "2026-10-21", "gait": "2026-10-21"}
+        # One term is known and goes on three days before the last night; one breaks off; one is new and goes back.
+        portal.bad_for_ever("index gait/1", instead(b'{"error": "statement timeout"}'))
+        assert night(portal, datetime(2026, 11, 22, 2, tzinfo=UTC), "face", "gait", "iris") == "partial"
+        assert windows(portal) == {"face": "2026-11-17", "gait": "2026-11-17", "iris": "2026-10-23"}
+        # What broke off is asked for again from where it was last whole, the others from last night.
+        assert night(portal, datetime(2026, 11, 23, 2, tzinfo=UTC), "face", "gait", "iris") == "partial"
+        assert windows(portal) == {"face": "2026-11-19", "gait": "2026-11-17", "iris": "2026-11-19"}
+    build_database(house)
+    with connect(house.store) as database:
+        told = database.execute("SELECT term, outcome, received FROM query ORDER BY until, term").fetchall()
+    assert told == [
+        ("face", "complete", 1), ("gait", "complete", 1),
+        ("face", "complete", 1), ("gait", "failed", 0), ("iris", "complete", 1),
+        ("face", "complete", 1), ("gait", "failed", 0), ("iris", "complete", 1),
+    ]  # fmt: skip
