@@ -2,6 +2,8 @@
 
 A run in progress lives in `archive/<source>/<run>.open`; a sealed one in `archive/<source>/<run>`.
 The WARC holds payloads as received after transfer decoding; the original header block stands beside them.
+The manifest names what came from outside. Cuts (`pipeline.cuts`) are derived from it, lie beside it under the digest
+of their own content, and are not in the manifest: each record carries its digest and that of the file it is from.
 """
 
 import io
@@ -467,7 +469,10 @@ def open_payload_at(path: Path, offset: int) -> io.BufferedReader:
 
 
 def verify_manifest(folder: Path) -> list[str]:
-    """Compares a sealed run with its manifest; returns one sentence for every file that does not fit."""
+    """Compares a sealed run with its manifest; returns one sentence for every file that does not fit.
+
+    Cuts are looked at too: their name tells the digest of their content.
+    """
     manifest = folder / MANIFEST
     if not manifest.is_file():
         return [f"{folder} has no manifest: it was not sealed."]
@@ -478,6 +483,9 @@ def verify_manifest(folder: Path) -> list[str]:
             problems.append(f"{path} is missing.")
         elif hash_file(path)[0] != said["sha256"]:
             problems.append(f"{path} differs from its manifest: it was changed or cut after sealing.")
+    for path in sorted(folder.glob(f"{CUTS}*.warc.gz")):
+        if not hash_file(path)[0].startswith(path.name.removeprefix(CUTS).partition(".")[0]):
+            problems.append(f"{path} is not what its name says: it was changed or cut after it was derived.")
     return problems
 
 

@@ -29,7 +29,7 @@ class CutWriter:
     def __init__(self, store: Store, folder: Path) -> None:
         self._store = store
         self._folder = folder
-        self._aside = folder / f".{CUTS}{os.getpid()}.tmp"
+        self._aside = folder / f".cuts.{os.getpid()}.tmp"
         self._file: IO[bytes] | None = None
         self._writer: WARCWriter | None = None
         self._made: dict[str, Payload] = {}

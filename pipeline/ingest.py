@@ -292,13 +292,12 @@ def _problem_counts(store: Store, source_id: str, run_id: str) -> tuple[Counter[
 
 
 def sweep(store: Store) -> None:
-    """Removes temporary files of writers that are no longer alive."""
-    if not store.lake.is_dir():
-        return
-    for path in store.lake.rglob(".*.tmp"):
-        pid = path.name.rsplit(".", 2)[-2]
-        if pid.isdigit() and not _alive(int(pid)):
-            path.unlink(missing_ok=True)
+    """Removes temporary files of writers that are no longer alive, from the lake and from runs."""
+    for folder in (store.lake, store.archive):
+        for path in folder.rglob(".*.tmp"):
+            pid = path.name.rsplit(".", 2)[-2]
+            if pid.isdigit() and not _alive(int(pid)):
+                path.unlink(missing_ok=True)
 
 
 def _alive(pid: int) -> bool:

@@ -28,7 +28,7 @@ from models.source import Politeness
 from pipeline.archive import hash_file, read_run, verify_manifest
 from pipeline.candidate import load_candidates
 from pipeline.cards import load_source_card
-from pipeline.evidence import find_evidence, verify
+from pipeline.evidence import find_evidence, show, verify
 from pipeline.ingest import ingest
 from pipeline.parse.ocds import parse_file
 from pipeline.parse.ocds_release import parse_release
@@ -324,6 +324,10 @@ def test_a_candidate_is_a_record_of_its_own_and_the_rest_is_seen(derived: House)
     assert [p.name for p in run_folder.glob("cuts-*")] == [cuts.name]
     assert cuts.read_bytes() == before
     assert verify_manifest(run_folder) == []
+    shown = show(derived.store, record)
+    assert (shown.exact, shown.text) == ("Facial recognition", "Facial recognition for the city police")
+    cuts.write_bytes(before[:-1])
+    assert ["is not what its name says" in told for told in verify_manifest(run_folder)] == [True]
 
 
 def test_one_process_live_and_in_the_registry_is_one_contract_with_two_evidences(
