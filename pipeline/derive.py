@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-import duckdb
 import orjson
 from ahocorasick_rs import BytesAhoCorasick
 
@@ -17,7 +16,7 @@ from models.procurement import Parsed, Place, Release, Seen
 from models.run import Problem, QueryResult
 from pipeline.archive import Archived, read_run, run_info
 from pipeline.cuts import CutWriter
-from pipeline.lake import PartitionWriter, partitions, write_partition
+from pipeline.lake import PartitionWriter, counting, partitions, write_partition
 from pipeline.parse import Card, Glance, parse_payload
 from pipeline.store import Store
 
@@ -247,7 +246,7 @@ def _missing_releases(store: Store, source_id: str) -> dict[str, _Wanted]:
     if not seen or not kept:
         return {}
     missing: dict[str, _Wanted] = {}
-    with duckdb.connect() as connection:
+    with counting() as connection:
         rows = connection.execute(
             """
             SELECT payload_sha256, release_id, pointer, native_id FROM read_parquet($seen) AS seen

@@ -19,7 +19,7 @@ from models.source import ColumnsCard, SourceCard
 from pipeline.archive import RunInfo, RunWriter, hash_file
 from pipeline.derive import Counts, Decides, complete_contracts, derive_run
 from pipeline.errors import BadData, WrongUse
-from pipeline.lake import partition_path, write_partition
+from pipeline.lake import counting, partition_path, write_partition
 from pipeline.parse import Card, format_of
 from pipeline.parse.columns import check_header, python_encoding
 from pipeline.store import Store, utc_now
@@ -223,7 +223,7 @@ def _distinct(store: Store, source_id: str, runs: tuple[str, ...]) -> tuple[int,
     paths = [str(p) for run in runs if (p := partition_path(store, "seen", source_id, run)).is_file()]
     if not paths:
         return 0, 0, 0
-    with duckdb.connect() as connection:
+    with counting() as connection:
         row = connection.execute(
             "SELECT count(DISTINCT contract_id), count(DISTINCT release_id), count(*) FROM read_parquet($1)", [paths]
         ).fetchone()

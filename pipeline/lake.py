@@ -1,11 +1,14 @@
 """Immutable partitions between the steps: `lake/<table>/source=…/run=….parquet`, written once, then renamed."""
 
 import os
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -148,6 +151,17 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 }
 
 _BATCH = 5_000
+_COUNTING = "200MB"
+
+
+@contextmanager
+def counting() -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for questions over whole tables: beyond 200 MB of memory it goes on on disk."""
+    with (
+        tempfile.TemporaryDirectory(prefix="unveil-count-") as room,
+        duckdb.connect(config={"threads": 2, "memory_limit": _COUNTING, "temp_directory": room}) as connection,
+    ):
+        yield connection
 
 
 class PartitionWriter:
