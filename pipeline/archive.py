@@ -166,8 +166,10 @@ class RunWriter:
         kept.append(("Content-Length", str(size)))
         http = StatusAndHeaders(str(status), kept, protocol="HTTP/1.1")
         http.compute_headers_buffer()
-        # Without a digest of the block warcio would copy the body aside to take one.
-        block, _ = _hash_stream(opened(), http.headers_buff)
+        large = {}
+        if not isinstance(body, bytes):
+            # Without a digest of the block warcio would copy the body aside to take one.
+            large["WARC-Block-Digest"] = f"sha256:{_hash_stream(opened(), http.headers_buff)[0]}"
         with self._lock, disk_guard(self.folder):
             offset = self._file.tell()
             response_id = self._record_id()
@@ -182,11 +184,11 @@ class RunWriter:
                         "WARC-Record-ID": response_id,
                         "WARC-Date": warc_date(fetched_at),
                         "WARC-Payload-Digest": f"sha256:{digest}",
-                        "WARC-Block-Digest": f"sha256:{block}",
                         "Unveil-Role": role,
                         "Unveil-Requested-URL": requested_url,
                         "Unveil-Method": method,
                         "Unveil-Request-Digest": request_digest,
+                        **large,
                     },
                 )
                 self._writer.write_record(record)
