@@ -34,6 +34,8 @@ MANIFEST = "manifest.json"
 CUTS = "cuts-"
 Opener = Callable[[], IO[bytes]]
 _CHUNK = 1 << 20
+# Of pages of JSON, zlib's 9 makes files 3 % smaller than 4 does and takes three times as long.
+_LEVEL = 4
 # Transfer headers that no longer describe the stored body, and secrets that have no place in evidence.
 _DROPPED_RESPONSE = {"transfer-encoding", "content-encoding", "content-length", "set-cookie", "connection"}
 _DROPPED_REQUEST = {"cookie", "authorization", "proxy-authorization"}
@@ -93,6 +95,29 @@ class Archived:
         return open_payload_at(self.path, self.payload.warc_offset)
 
 
+class _Members:
+    """A file of gzip members for warcio, which flushes after each record: what comes until then is one member."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._machine = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
+
+    def write(self, data: bytes) -> None:
+        self._pass_on(self._machine.compress(data))
+
+    def flush(self) -> None:
+        packed, self._machine = self._machine.flush(), zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
+        self._pass_on(packed)
+
+    def _pass_on(self, packed: bytes) -> None:
+        try:
+            self._file.write(packed)
+        except OSError:
+            # On a full disk a member is left unfinished, for mending to cut off; the next one does not go on with it.
+            self._machine = zlib.compressobj(_LEVEL, zlib.DEFLATED, 31)
+            raise
+
+
 class RunWriter:
     """Writes one run's WARC. `close` keeps it open for a later resume, `seal` ends it.
 
@@ -110,7 +135,7 @@ class RunWriter:
             part = len(list(self.folder.glob("part-*.warc.gz"))) + 1
             self.path = self.folder / f"part-{part:04d}.warc.gz"
             self._file = self.path.open("xb")
-            self._writer = WARCWriter(self._file, gzip=True)
+            self._writer = WARCWriter(_Members(self._file), gzip=False)
             self._count = 0
             self._write_info()
 
