@@ -25,8 +25,8 @@ class CrawlContext:
 
     `tape` holds answers to serve instead of asking: all of them when `offline`, those a killed process had
     received already when a run is resumed, none otherwise. `queries` are what a searched portal is asked, each in its
-    own window. `previous` is the `state` that the last complete crawl left behind. `glance` says of
-    a record's raw JSON whether it must be read whole.
+    own window. `previous` is the `state` that the last crawl that was walked to its end left behind. `glance` says of a
+    record's raw JSON whether it must be read whole.
     """
 
     card: SourceCard

@@ -12,6 +12,7 @@ from models.procurement import Classification
 from pipeline.flag.context import terms
 from pipeline.flag.spans import SpanFinder
 from pipeline.rules import RuleSet, load_rules
+from pipeline.rules.fold import squash, squash_bytes
 from pipeline.screen import Screen
 
 RULES = load_rules(Path(__file__).parent.parent / "data" / "rules")
@@ -113,3 +114,12 @@ def test_speed_on_ascii_text() -> None:
     assert not SCREEN.may_match(text)
     rate = len(text) / (time.process_time() - started)
     assert rate > 10_000_000, f"{rate / 1e6:.1f} million characters a second"
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(st.one_of(st.characters(), st.sampled_from("aBé -_.(“”ıłØÆßﬁ㎏Ｃ\u00ad\u200b\ud800人Яя"))))
+def test_squashing_in_stretches_is_squashing_letter_by_letter(text: str) -> None:
+    assert squash_bytes(text) == squash(text).encode("utf-8", "surrogatepass")
+    assert squash_bytes(f"{'a plain text ' * 9}{text}") == (f"{'aplaintext' * 9}{squash(text)}").encode(
+        "utf-8", "surrogatepass"
+    )
