@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from scrapy import Request
 from scrapy.core.downloader.handlers.http11 import HTTP11DownloadHandler
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DownloadCancelledError, DownloadTimeoutError, ResponseDataLossError
+from scrapy.exceptions import DownloadCancelledError, DownloadTimeoutError, IgnoreRequest, ResponseDataLossError
 from scrapy.http import Headers, Response
 from scrapy.responsetypes import responsetypes
 from scrapy.utils._download_handlers import wrap_twisted_exceptions
@@ -73,6 +73,9 @@ class SpoolHandler(HTTP11DownloadHandler):
             self.crawler.spider.stop(error)
             raise
 
+    def _stopping(self) -> bool:
+        return not self.crawler.engine.running
+
     async def _download(self, request: Request) -> Response:
         timeout: float = request.meta.get("download_timeout") or self._context.card.politeness.timeout
         spool = Spool(self._context.writer.folder / SPOOL, request.url)
@@ -109,7 +112,7 @@ class SpoolHandler(HTTP11DownloadHandler):
         except Exception:
             _abort(answer)
             raise
-        await _delivered(answer, _ToDisk(answer, limit, timeout, self._reactor, spool, here.size))
+        await _delivered(answer, _ToDisk(answer, limit, timeout, self._reactor, spool, here.size, self._stopping))
         return _of_file(request, spool, here)
 
 
@@ -324,12 +327,22 @@ class _Small(_Reader):
 
 
 class _ToDisk(_Reader):
-    """The body of a file, written as it comes."""
+    """The body of a file, written as it comes. A crawl that is told to stop leaves what is here, to be gone on with."""
 
-    def __init__(self, answer: IResponse, limit: int, timeout: float, reactor: Any, spool: Spool, here: int) -> None:
+    def __init__(
+        self,
+        answer: IResponse,
+        limit: int,
+        timeout: float,
+        reactor: Any,
+        spool: Spool,
+        here: int,
+        stopping: Callable[[], bool],
+    ) -> None:
         super().__init__(answer, limit, timeout, reactor)
         self._spool = spool
         self._here = here
+        self._stopping = stopping
         self._file = spool.open()
 
     def _take(self, data: bytes) -> None:
@@ -337,6 +350,8 @@ class _ToDisk(_Reader):
             raise DownloadCancelledError(f"a file has more than {self._limit} bytes")
         with disk_guard(self._spool.path.parent):
             self._file.write(data)
+        if self._stopping():
+            raise IgnoreRequest("the crawl is being stopped")
 
     def _close(self) -> None:
         if not self._file.closed:

@@ -196,9 +196,9 @@ def test_a_file_beyond_the_limit_is_refused_by_name(tmp_path: Path) -> None:
 
 @pytest.fixture
 def killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Store, RegistryServer, Served, dict[str, Any]]]:
-    """A crawl whose process was killed when half of its file was here."""
+    """A crawl whose process was killed, or told to stop, when half of its file was here."""
     store = Store(tmp_path / "store")
     served = written(tmp_path, padding=20_000)
     served.pause_after, served.pause = served.path.stat().st_size // 2, 0.5
@@ -216,13 +216,14 @@ def killed(
         thread.start()
         assert server.sending.wait(20)
         until(lambda: any(part.stat().st_size for part in store.archive.glob("*/*.open/spool/*.part")))
-        os.kill(children[0].pid, signal.SIGKILL)
+        os.kill(children[0].pid, getattr(request, "param", signal.SIGKILL))
         thread.join(20)
         until(lambda: len(server.asked("/cdn/")) == 1)
         served.pause_after = None
         yield store, server, served, ended[0]
 
 
+@pytest.mark.parametrize("killed", [signal.SIGKILL, signal.SIGTERM], indirect=True)
 def test_a_killed_download_is_gone_on_with(killed: tuple[Store, RegistryServer, Served, dict[str, Any]]) -> None:
     store, server, served, broken = killed
     assert broken["outcome"] == "failed"
