@@ -92,7 +92,8 @@ def _retry_after(response: Response, moment: datetime) -> float | None:
         return float(raw)
     try:
         when = parsedate_to_datetime(raw)
-    except ValueError:
+    except (ValueError, OverflowError):
+        # Years and offsets beyond any calendar are no ValueError.
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - moment).total_seconds())

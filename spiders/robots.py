@@ -13,6 +13,8 @@ from spiders.failures import BlockedAddress, NotInArchive, RobotsForbidden, Robo
 
 AGENT = "Unveil"
 FREE = "unveil_robots_free"
+# Ten times the 500 kB that RFC 9309, 2.5, has a crawler read at least; with more, there are no rules to be had.
+_MOST_BYTES = 5_000_000
 # Seconds between requests that are kept at most: with more, a night would not do for one crawl.
 MAX_CRAWL_DELAY = 60.0
 
@@ -46,7 +48,8 @@ class RobotsMiddleware:
             raise RobotsForbidden(f"robots.txt of {parts.netloc} disallows {request.url}")
 
     async def _fetch(self, root: str) -> ProtegoRobotParser | None:
-        request = Request(f"{root}/robots.txt", meta={ROLE: "robots", FREE: True}, dont_filter=True, priority=1000)
+        meta = {ROLE: "robots", FREE: True, "download_maxsize": _MOST_BYTES}
+        request = Request(f"{root}/robots.txt", meta=meta, dont_filter=True, priority=1000)
         try:
             response = await self._crawler.engine.download_async(request)
         except (BlockedAddress, NotInArchive):
