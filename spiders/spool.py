@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 # What is not the file (an error, a redirect, a page for humans) is small and read as any answer.
 _MOST_OTHER: Final = 10_000_000
+# Bytes that must come within each `download_timeout`, or it counts as silence: a byte now and then would never end.
+_LEAST: Final = 64 << 10
 SPOOL: Final = "spool"
 _CONTENT_RANGE: Final = re.compile(r"bytes (?P<first>\d+)-\d+/(?P<length>\d+|\*)$")
 
@@ -48,7 +50,7 @@ class SpoolHandler(HTTP11DownloadHandler):
     """The handler of http and https: as Scrapy's own, but for files.
 
     A download that broke off is asked to go on (`Range`, RFC 9110, 14.2) when the server gave it a strong validator,
-    and only then (`If-Range`, 13.1.5); otherwise it begins anew. `download_timeout` counts from the last byte. A file
+    and only then (`If-Range`, 13.1.5); otherwise it begins anew. `download_timeout` counts from the last 64 KiB. A file
     beyond `download_maxsize` is refused. The response of a file has status 200 and no body: `meta[SPOOLED]` is the path
     of the bytes, and the header `Unveil-Assembled-From` says of how many ranges they were put together, if of several.
     """
@@ -229,7 +231,7 @@ def _validator(headers: Headers) -> str:
 def _moment(value: bytes | None) -> datetime | None:
     try:
         when = parsedate_to_datetime((value or b"").decode("latin-1"))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
@@ -263,13 +265,16 @@ class _Reader(Protocol):
         self._timeout = timeout
         self._due = None if answer.length is UNKNOWN_LENGTH else int(answer.length)
         self._came = 0
+        self._counted = 0
         self._silence = reactor.callLater(timeout, self._fail, _silent(timeout))
 
     def dataReceived(self, data: bytes) -> None:
         if self.done.called:
             return
-        self._silence.reset(self._timeout)
         self._came += len(data)
+        if self._came - self._counted >= _LEAST:
+            self._counted = self._came
+            self._silence.reset(self._timeout)
         self._guarded(lambda: self._take(data))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -361,4 +366,4 @@ class _ToDisk(_Reader):
 
 
 def _silent(timeout: float) -> DownloadTimeoutError:
-    return DownloadTimeoutError(f"nothing came for {timeout} seconds")
+    return DownloadTimeoutError(f"next to nothing came for {timeout} seconds")

@@ -338,6 +338,7 @@ def lines_with(*middle: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("fault", "outcome", "told", "records"),
     [
+        (faults.drip, "partial", ["timeout"], 0),
         (faults.stall, "partial", ["timeout"], 0),
         (faults.circle, "partial", ["too_many_redirects"], 0),
         (instead(CHALLENGE, "text/html"), "blocked", ["challenge_page"], 0),
@@ -350,7 +351,7 @@ def lines_with(*middle: bytes) -> bytes:
         (instead(zeros(64) * 8, "application/gzip"), "partial", ["unreadable_file"], 1),
         (instead(zeros(64) * 40, "application/gzip"), "partial", ["too_large"], 0),
     ],
-    ids=["stall", "circle", "challenge", "pdf", "nothing", "cut", "line", "zeros", "large"],
+    ids=["drip", "stall", "circle", "challenge", "pdf", "nothing", "cut", "line", "zeros", "large"],
 )  # fmt: skip
 def test_a_file_that_is_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: Fault, outcome: str, told: list[str], records: int
