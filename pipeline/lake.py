@@ -151,12 +151,12 @@ SCHEMAS: Mapping[str, pa.Schema] = {
 }
 
 _BATCH = 5_000
-_COUNTING = "200MB"
+_COUNTING = "100MB"
 
 
 @contextmanager
 def counting() -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection for questions over whole tables: beyond 200 MB of memory it goes on on disk."""
+    """A connection for questions over whole tables: beyond 100 MB of memory it goes on on disk."""
     with (
         tempfile.TemporaryDirectory(prefix="unveil-count-") as room,
         duckdb.connect(config={"threads": 2, "memory_limit": _COUNTING, "temp_directory": room}) as connection,
