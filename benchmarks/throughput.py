@@ -30,7 +30,8 @@ from flows import crawl_one
 from models.evidence import Payload
 from models.run import Query
 from models.source import Politeness, Robots, SourceCard
-from pipeline.archive import RunInfo, RunWriter
+from pipeline.archive import RunInfo
+from pipeline.archive_writer import RunWriter
 from pipeline.cards import load_source_card
 from pipeline.store import CHECKOUT, DATA, Store
 from tests.answers import us_usaspending

@@ -22,7 +22,8 @@ from typing import IO, Any
 
 from models.codes import Outcome
 from models.source import SourceCard
-from pipeline.archive import RunInfo, open_runs, read_run, run_info
+from pipeline.archive import RunInfo, read_run, run_info
+from pipeline.archive_writer import open_runs
 from pipeline.derive import CRAWL_FILE, crawl_file
 from pipeline.errors import BadData, UnveilError, WrongUse
 from pipeline.lake import read_rows

@@ -19,7 +19,8 @@ from scrapy.crawler import AsyncCrawlerProcess
 
 from models.run import Problem, Query
 from models.source import SourceCard
-from pipeline.archive import RunInfo, RunWriter, open_run, read_run
+from pipeline.archive import RunInfo, read_run
+from pipeline.archive_writer import RunWriter, open_run
 from pipeline.derive import Decides
 from pipeline.errors import ATTENTION, BadData, UnveilError
 from pipeline.outcome import decide_outcome

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 from models.codes import Outcome
 from models.run import Crawl
 from models.source import ColumnsCard, SourceCard
-from pipeline.archive import RunInfo, RunWriter, hash_file
+from pipeline.archive import RunInfo, hash_file
+from pipeline.archive_writer import RunWriter
 from pipeline.derive import Counts, Decides, complete_contracts, derive_run
 from pipeline.errors import BadData, WrongUse
 from pipeline.lake import counting, partition_path, write_partition

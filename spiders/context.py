@@ -9,7 +9,7 @@ from models.codes import Candidacy
 from models.procurement import Release
 from models.run import Query
 from models.source import SourceCard
-from pipeline.archive import RunWriter
+from pipeline.archive_writer import RunWriter
 from spiders.tape import Tape
 
 Decide = Callable[[Release], tuple[Candidacy | None, tuple[str, ...]]]

@@ -18,7 +18,8 @@ from flows.crawl_one import spider_class
 from models.codes import Lifecycle, Outcome
 from models.run import Query
 from models.source import SourceCard
-from pipeline.archive import RunInfo, RunWriter
+from pipeline.archive import RunInfo
+from pipeline.archive_writer import RunWriter
 from pipeline.outcome import decide_outcome
 from pipeline.store import Store
 from spiders.context import CrawlContext

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from warcio.cli import main as warcio
 
-from pipeline.archive import RunInfo, RunWriter, open_payload_at, open_run, read_run, run_info, verify_manifest
+from pipeline.archive import RunInfo, open_payload_at, read_run, run_info, verify_manifest
+from pipeline.archive_writer import RunWriter, open_run
 from pipeline.errors import BadData
 from pipeline.store import Store
 

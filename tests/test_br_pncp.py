@@ -14,7 +14,8 @@ from models.codes import Candidacy, Outcome
 from models.ids import contract_id
 from models.procurement import Release
 from models.run import Query
-from pipeline.archive import RunInfo, RunWriter
+from pipeline.archive import RunInfo
+from pipeline.archive_writer import RunWriter
 from pipeline.build import build
 from pipeline.cards import load_source_card
 from pipeline.derive import complete_contracts, derive_run

@@ -16,7 +16,8 @@ import pytest
 
 from flows.crawl import _locked, crawl, window
 from models.source import DocumentPolicy, Politeness, Robots
-from pipeline.archive import RunInfo, RunWriter, read_run, run_info, verify_manifest
+from pipeline.archive import RunInfo, read_run, run_info, verify_manifest
+from pipeline.archive_writer import RunWriter
 from pipeline.errors import BadData, UnveilError, WrongUse
 from pipeline.lake import write_partition
 from pipeline.store import Store

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.archive import RunWriter, read_run, run_info
+from pipeline.archive import read_run, run_info
+from pipeline.archive_writer import RunWriter
 from pipeline.build.checks import database_fingerprint
 from pipeline.query import connect
 from pipeline.store import DATA, Store

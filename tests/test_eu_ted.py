@@ -18,7 +18,8 @@ import pytest
 from models.codes import Basis, Lifecycle, Outcome, Role, ValueKind
 from models.procurement import Child, Classification, DocumentLink, Identifier, Parsed, Party, Release, Status, Value
 from models.run import Problem
-from pipeline.archive import RunInfo, open_run
+from pipeline.archive import RunInfo
+from pipeline.archive_writer import open_run
 from pipeline.build.merge import ReleaseRow, merge
 from pipeline.candidate import release_segments
 from pipeline.cards import load_source_card

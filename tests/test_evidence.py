@@ -13,7 +13,8 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from pipeline.archive import RunInfo, open_run
+from pipeline.archive import RunInfo
+from pipeline.archive_writer import open_run
 from pipeline.errors import BAD_DATA, BadData, WrongUse
 from pipeline.evidence import EvidenceRecord, Verified, find_evidence, print_evidence, show, verify
 from pipeline.store import CHECKOUT, Store

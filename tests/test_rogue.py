@@ -26,7 +26,8 @@ from scrapy.http import Response
 
 from flows.crawl import crawl
 from models.source import BulkPolicy, Politeness
-from pipeline.archive import RunInfo, RunWriter, read_run, verify_manifest
+from pipeline.archive import RunInfo, read_run, verify_manifest
+from pipeline.archive_writer import RunWriter
 from pipeline.cards import load_source_card
 from pipeline.queries import plan_queries
 from pipeline.store import DATA, Store

@@ -23,7 +23,8 @@ from models.codes import Candidacy, Outcome
 from models.procurement import DocumentLink, Release
 from models.run import Problem
 from models.source import DocumentPolicy, Politeness
-from pipeline.archive import RunInfo, RunWriter, read_run
+from pipeline.archive import RunInfo, read_run
+from pipeline.archive_writer import RunWriter
 from pipeline.cards import load_source_card
 from pipeline.errors import UnveilError, WrongUse
 from pipeline.outcome import BLOCKING, as_utf8, decide_outcome, judge_page

@@ -16,7 +16,8 @@ from models.ids import contract_id
 from models.procurement import Classification, Identifier, Parsed, Party, Release, Status, Value
 from models.run import Problem
 from models.source import SourceCard
-from pipeline.archive import RunInfo, RunWriter
+from pipeline.archive import RunInfo
+from pipeline.archive_writer import RunWriter
 from pipeline.cards import load_columns_card, load_source_card
 from pipeline.errors import BadData
 from pipeline.parse import usaspending

@@ -31,7 +31,8 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parents[1]) not in sys.path:
     sys.path.insert(0, str(HERE.parents[1]))
 
-from pipeline.archive import RunInfo, RunWriter  # noqa: E402
+from pipeline.archive import RunInfo  # noqa: E402
+from pipeline.archive_writer import RunWriter  # noqa: E402
 from pipeline.store import Store  # noqa: E402
 
 SOURCE = "uk_contracts_finder"
