@@ -152,6 +152,10 @@ def _change(extension: Element | None, reading: Reading) -> Status | None:
         found = reading.mapped(f"change:{code}", code, Basis.EVENT)
         if found.lifecycle is not Lifecycle.UNKNOWN:
             return found
+    named = reading.every(extension, "Changes/Change/ChangedSection/ChangedSectionIdentifier")
+    if reading.one(extension, "Changes") is not None and not any(text_of(one) for one in named):
+        # Without it the history of the procedure cannot say what became of what (BT-13716).
+        reading.note("unnamed_change", "a change names no section of the notice that it changes")
     return None
 
 
