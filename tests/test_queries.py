@@ -19,6 +19,8 @@ from pipeline.lake import write_partition
 from pipeline.queries import load_terms, plan_queries, query_id, watermarks
 from pipeline.query import connect
 from pipeline.store import DATA, Store
+from tests.answers import il_budgetkey
+from tests.driver import Reply, drive, ended, make_spider, query
 from tests.rogue import Rogue, instead
 from tests.rogue_dialects import BudgetKey, card_of
 
@@ -139,3 +141,15 @@ def test_three_nights_of_a_searched_portal(tmp_path: Path, monkeypatch: pytest.M
         ("face", "complete", 1), ("gait", "failed", 0), ("iris", "complete", 1),
         ("face", "complete", 1), ("gait", "failed", 0), ("iris", "complete", 1),
     ]  # fmt: skip
+
+
+def test_a_portal_that_is_down_is_not_asked_every_term(tmp_path: Path) -> None:
+    il = load_source_card(DATA / "sources", "il_budgetkey")
+    spider = make_spider(tmp_path, il, tuple(query(f"term{n}", "he") for n in range(6)))
+    # The second term is answered; then nothing comes any more.
+    asked = drive(spider, lambda request: Reply(il_budgetkey.body() if "term1" in request.url else None))
+    assert len(asked) == 5
+    assert ended(spider)[0] == "partial"
+    assert [(r.term, r.outcome, r.detail) for r in spider.query_results()][1:2] == [("term1", "complete", "")]
+    assert spider.query_results()[-1].detail == "not asked, since the portal did not answer"
+    assert [r.outcome for r in spider.query_results()].count("complete") == 1

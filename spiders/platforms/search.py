@@ -24,6 +24,8 @@ from spiders.platforms.base import ATTEMPT, PAGE_PRIORITY, PortalSpider, content
 
 # Beyond any search a portal answers; one that goes on is one that never ends.
 _MAX_PAGES = 5_000
+# A portal that gave no answer to so many searches in a row, each tried again as often as its card says, is down.
+_MOST_SILENT = 3
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ class SearchSpider(PortalSpider):
         self._found_by: dict[str, set[str]] = {}
         self._missed: dict[str, str] = {}
         self._open = 0
+        self._silent = 0
 
     @abstractmethod
     def search_request(self, query: Query, position: Any) -> tuple[str, str, bytes]:
@@ -140,6 +143,9 @@ class SearchSpider(PortalSpider):
         if self.blocked:
             while self._waiting:
                 self._close(self._waiting.popleft(), Outcome.BLOCKED, "not asked, since the portal blocked the crawl")
+        elif self._silent >= _MOST_SILENT:
+            while self._waiting:
+                self._close(self._waiting.popleft(), Outcome.FAILED, "not asked, since the portal did not answer")
         if self._waiting:
             yield self._sent(self._search(self._waiting.popleft(), None))
             return
@@ -170,6 +176,7 @@ class SearchSpider(PortalSpider):
     def parse_search(self, response: Response, query: Query, position: Any) -> Iterator[Request]:
         """Judges a page of finds, asks for the records of new hits and for the next page."""
         self._open -= 1
+        self._silent = 0
         page = self.judge_search(response)
         digest = sha256(response.body).hexdigest()
         if page.note:
@@ -253,6 +260,7 @@ class SearchSpider(PortalSpider):
 
     def search_failed(self, failure: Failure) -> Iterator[Request]:
         self._open -= 1
+        self._silent += 1
         query = failure.request.cb_kwargs["query"]
         self._broken(query, kind_of(failure.value), said(failure))
         yield from self._go_on()
