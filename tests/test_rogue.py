@@ -142,11 +142,14 @@ SECOND = {"ocds_links": "record a.pdf", "search": "record 2", "xml_notices": "re
 def waited_out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Future[tuple[Rogue, dict[str, Any]]]]]:
     """A crawl of each class whose portal is busy, hangs up and cuts answers short; together, since all of them wait."""
 
+    # Made here: pytest's factory is not for several threads at once.
+    folders = {platform: tmp_path_factory.mktemp(platform) for platform in DIALECTS}
+
     def one(platform: str) -> tuple[Rogue, dict[str, Any]]:
         with Rogue(DIALECTS[platform]()) as portal:
             portal.bad(FIRST[platform], busy(429, 1), busy(503, 1, dated=True), faults.reset, faults.cut)
             portal.bad(SECOND[platform], faults.truncated, faults.reset)
-            return portal, run(tmp_path_factory.mktemp(platform), portal, politeness=polite(retries=4))
+            return portal, run(folders[platform], portal, politeness=polite(retries=4))
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(5) as pool:
         patch.setenv("UNVEIL_CONTACT", "mailto:tests@example.org")
