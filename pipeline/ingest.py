@@ -226,7 +226,13 @@ def _distinct(store: Store, source_id: str, runs: tuple[str, ...]) -> tuple[int,
         return 0, 0, 0
     with counting() as connection:
         row = connection.execute(
-            "SELECT count(DISTINCT contract_id), count(DISTINCT release_id), count(*) FROM read_parquet($1)", [paths]
+            # Grouping goes on on disk where counting distinct values must stay in memory.
+            """
+            SELECT (SELECT count(*) FROM (SELECT contract_id FROM read_parquet($1) GROUP BY contract_id)),
+                   (SELECT count(*) FROM (SELECT release_id FROM read_parquet($1) GROUP BY release_id)),
+                   (SELECT count(*) FROM read_parquet($1))
+            """,
+            [paths],
         ).fetchone()
     contracts, releases, rows = row or (0, 0, 0)
     return contracts, releases, rows - releases
