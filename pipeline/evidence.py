@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -316,7 +317,7 @@ def _lines(stream: _Stream) -> Iterator[bytes]:
 
 
 def _json_at(stream: _Stream, pointer: str) -> Any:
-    head = stream.read(_PARSE_WHOLE)
+    head = stream.read(_PARSE_WHOLE).removeprefix(BOM_UTF8)
     rest = stream.read(1)
     item = _ITEM.match(pointer)
     if rest and item:

@@ -197,6 +197,9 @@ def test_documents_of_candidates_are_fetched(tmp_path: Path) -> None:
     [
         (body(row(1), row(2)), ["/rows/0", "/rows/1"]),
         (orjson.dumps([row(1), row(2)]), ["/0", "/1"]),
+        # A byte order mark, as spreadsheets and some servers put before JSON, is no part of it.
+        (b"\xef\xbb\xbf" + body(row(1), row(2)), ["/rows/0", "/rows/1"]),
+        (b"\xef\xbb\xbf" + orjson.dumps(row(1)) + b"\n" + orjson.dumps(row(2)), ["line=1", "line=2"]),
         (orjson.dumps(row(1)) + b"\n" + orjson.dumps(row(2)) + b"\n", ["line=1", "line=2"]),
     ],
 )

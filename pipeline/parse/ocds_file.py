@@ -3,6 +3,7 @@
 import gzip
 import itertools
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from typing import IO, Any, cast
 
@@ -68,10 +69,24 @@ def parse_ocds_file(
 
 
 def unpacked(open_stream: Callable[[], IO[bytes]]) -> Callable[[], IO[bytes]]:
-    """The opener itself, or for a gzipped file one that unpacks as it reads."""
+    """An opener that unpacks a gzipped file as it reads, and passes over a byte order mark."""
     with open_stream() as stream:
         packed = stream.read(2) == b"\x1f\x8b"
-    return (lambda: cast(IO[bytes], gzip.GzipFile(fileobj=open_stream()))) if packed else open_stream
+
+    def opened() -> IO[bytes]:
+        return cast(IO[bytes], gzip.GzipFile(fileobj=open_stream())) if packed else open_stream()
+
+    def behind_the_mark() -> IO[bytes]:
+        stream = opened()
+        stream.read(len(BOM_UTF8))
+        return stream
+
+    try:
+        with opened() as stream:
+            return behind_the_mark if stream.read(len(BOM_UTF8)) == BOM_UTF8 else opened
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        # Damaged from its first bytes: whoever reads it says so.
+        return opened
 
 
 def _is_empty(opened: Callable[[], IO[bytes]]) -> bool:
