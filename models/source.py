@@ -37,7 +37,7 @@ class DocumentPolicy(Record):
 
 
 class QueryPolicy(Record):
-    """How a searched source is asked: days a new term goes back, results the portal stops at, and options of its own.
+    """How a searched source is asked: days a new term goes back, and results the portal stops at.
 
     `supplier_names` also asks for the companies of the registry with one purpose, where the portal can.
     """

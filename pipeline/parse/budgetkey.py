@@ -6,6 +6,7 @@ Columns: OpenBudget's budgetkey-data-pipelines, procurement/tenders. One row is 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
@@ -18,11 +19,11 @@ from models.run import Problem
 from models.source import SourceCard
 from pipeline.names import has_legal_form
 from pipeline.outcome import as_utf8
-from pipeline.parse.common import Misfit, Notes, rejected, required, text_of
+from pipeline.parse.common import Misfit, Notes, day_of, read_strictly, rejected, required, text_of
 from pipeline.parse.json_records import check_json_head, stream_records
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
-from pipeline.values import read_amount, read_currency, read_day, read_moment
+from pipeline.values import read_amount, read_currency, read_moment
 
 _KNOWN: Final = frozenset(
     {
@@ -67,7 +68,9 @@ def parse_page(data: bytes, card: SourceCard, sha256: str, url: str) -> Iterator
         yield rejected(misfit, Place(payload_sha256=sha256, pointer=""))
     else:
         for index, row in enumerate(rows):
-            yield from _parsed(row, card, Place(payload_sha256=sha256, pointer=f"/rows/{index}"))
+            yield from read_strictly(
+                partial(_release, row, card), Place(payload_sha256=sha256, pointer=f"/rows/{index}")
+            )
 
 
 def parse_file(
@@ -82,18 +85,7 @@ def parse_file(
         if isinstance(row, Problem):
             yield row
         else:
-            yield from _parsed(row, card, Place(payload_sha256=sha256, pointer=pointer))
-
-
-def _parsed(row: Any, card: SourceCard, place: Place) -> Iterator[Parsed | Problem]:
-    note = Notes(place)
-    try:
-        release = _release(row, card, note)
-    except Misfit as misfit:
-        yield rejected(misfit, place)
-        return
-    yield Parsed(release=release, place=place)
-    yield from note.problems
+            yield from read_strictly(partial(_release, row, card), Place(payload_sha256=sha256, pointer=pointer))
 
 
 def _release(row: Any, card: SourceCard, note: Notes) -> Release:
@@ -113,7 +105,7 @@ def _release(row: Any, card: SourceCard, note: Notes) -> Release:
     native_id = f"{kind}/{number}"
     status = _status(row, card, note)
     supplier = _supplier(row)
-    starts_on, ends_on = _day(row, "start_date", note), _day(row, "end_date", note)
+    starts_on, ends_on = day_of(row, "start_date", note), day_of(row, "end_date", note)
     award = _award(row, status, published_at.date(), (starts_on, ends_on), supplier, note)
     return Release(
         release_id=release_id(card.id, sha256_hex(orjson.dumps(row, option=orjson.OPT_SORT_KEYS))),
@@ -129,7 +121,7 @@ def _release(row: Any, card: SourceCard, note: Notes) -> Release:
         country="IL",
         procurement_method=text_of(row, "tender_type_he") or kind,
         status=status,
-        tender_ends_on=_day(row, "claim_date", note),
+        tender_ends_on=day_of(row, "claim_date", note),
         starts_on=starts_on,
         ends_on=ends_on,
         value=None if supplier else _value(row, ValueKind.ESTIMATE, note),
@@ -235,17 +227,6 @@ def _value(row: Mapping[str, Any], kind: ValueKind, note: Notes) -> Value | None
         return Value(amount=read_amount(amount), currency=code, kind=kind)
     except ValueError as error:
         note("unreadable_amount", f"`volume`, `source_currency`: {error}", f"{amount} {currency}")
-        return None
-
-
-def _day(row: Mapping[str, Any], column: str, note: Notes) -> date | None:
-    raw = text_of(row, column)
-    if not raw:
-        return None
-    try:
-        return read_day(raw)
-    except ValueError as error:
-        note("unreadable_date", f"`{column}`: {error}", raw)
         return None
 
 

@@ -1,11 +1,14 @@
 """What every parser shares: a misfit as an exception, problems with their place, notes gathered beside a release."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 
-from models.procurement import Place
+from models.procurement import Parsed, Place, Release
 from models.run import Problem
 from pipeline.redact import redact
+from pipeline.values import read_day
 
 _RAW = 200
 
@@ -51,6 +54,18 @@ def rejected(misfit: Misfit, place: Place) -> Problem:
     )
 
 
+def read_strictly(read: Callable[[Notes], Release], place: Place) -> Iterator[Parsed | Problem]:
+    """The release that `read` makes of one record, then what it noted; or the problem that stands in for the record."""
+    note = Notes(place)
+    try:
+        release = read(note)
+    except Misfit as misfit:
+        yield rejected(misfit, place)
+        return
+    yield Parsed(release=release, place=place)
+    yield from note.problems
+
+
 def text_of(holder: Any, key: str) -> str:
     """The stripped text of a field that may be absent, null or a number; empty otherwise."""
     value = holder.get(key) if isinstance(holder, dict) else None
@@ -63,3 +78,15 @@ def required(holder: Any, key: str) -> str:
     if not value:
         raise Misfit("missing_field", f"`{key}` is missing", holder if not isinstance(holder, dict) else "")
     return value
+
+
+def day_of(holder: Any, key: str, note: Notes) -> date | None:
+    """The calendar day in a field, as written; None when it is absent, or unreadable, which is noted."""
+    raw = text_of(holder, key)
+    if not raw:
+        return None
+    try:
+        return read_day(raw)
+    except ValueError as error:
+        note("unreadable_date", f"`{key}`: {error}", raw)
+        return None

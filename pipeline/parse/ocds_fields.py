@@ -1,13 +1,12 @@
 """Single fields of OCDS objects, read strictly: what is absent is empty, what is of another type is named."""
 
 from collections.abc import Mapping
-from datetime import date
 from typing import Any
 
 from models.codes import ValueKind
 from models.procurement import Value
 from pipeline.parse.common import Misfit
-from pipeline.values import read_amount, read_currency, read_day
+from pipeline.values import read_amount, read_currency
 
 
 def text_field(holder: Mapping[str, Any], key: str, *, required: bool = False) -> str:
@@ -39,18 +38,6 @@ def object_list(holder: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     """The objects of a list; none when the field is absent or no list."""
     value = holder.get(key)
     return [v for v in value if isinstance(v, dict)] if isinstance(value, list) else []
-
-
-def day_field(holder: Mapping[str, Any], key: str, note: Any) -> date | None:
-    """The day in a field, by the publisher's own offset; None when it is absent, or unreadable, which is noted."""
-    raw = holder.get(key)
-    if not raw:
-        return None
-    try:
-        return read_day(str(raw))
-    except ValueError as error:
-        note("unreadable_date", f"`{key}`: {error}", raw)
-        return None
 
 
 def value_field(raw: Any, kind: ValueKind, note: Any) -> Value | None:

@@ -6,6 +6,7 @@ Field meanings: OCDS 1.1 reference (standard.open-contracting.org), statuses as 
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import orjson
@@ -29,8 +30,8 @@ from models.run import Problem
 from models.source import SourceCard
 from pipeline.identifiers import normal, procedures_in, ted_notices_at
 from pipeline.outcome import as_utf8
-from pipeline.parse.common import Misfit, Notes, rejected
-from pipeline.parse.ocds_fields import day_field, object_field, object_list, text_field, value_field
+from pipeline.parse.common import Misfit, day_of, read_strictly
+from pipeline.parse.ocds_fields import object_field, object_list, text_field, value_field
 from pipeline.parse.ocds_parties import opaque_id, read_parties
 from pipeline.redact import redact
 from pipeline.values import read_moment
@@ -66,14 +67,7 @@ def parse_package(data: bytes, card: SourceCard, payload_sha256: str) -> Iterato
 
 def parse_release(raw: Any, card: SourceCard, place: Place) -> Iterator[Parsed | Problem]:
     """One release of any OCDS 1.1 source: the parsed release followed by notes, or one rejected problem."""
-    note = Notes(place)
-    try:
-        release = _release(raw, card, note)
-    except Misfit as misfit:
-        yield rejected(misfit, place)
-        return
-    yield Parsed(release=release, place=place)
-    yield from note.problems
+    yield from read_strictly(partial(_release, raw, card), place)
 
 
 def glimpse_release(raw: Any, card: SourceCard, place: Place) -> Seen | None:
@@ -147,9 +141,9 @@ def _release(raw: Any, card: SourceCard, note: Any) -> Release:
         or None,
         classifications=tuple(_classifications(tender)),
         status=_status(tender, tags, card, note),
-        tender_ends_on=day_field(object_field(tender, "tenderPeriod", note), "endDate", note),
-        starts_on=day_field(object_field(tender, "contractPeriod", note), "startDate", note),
-        ends_on=day_field(object_field(tender, "contractPeriod", note), "endDate", note),
+        tender_ends_on=day_of(object_field(tender, "tenderPeriod", note), "endDate", note),
+        starts_on=day_of(object_field(tender, "contractPeriod", note), "startDate", note),
+        ends_on=day_of(object_field(tender, "contractPeriod", note), "endDate", note),
         value=value_field(tender.get("value"), ValueKind.ESTIMATE, note),
         parties=parties,
         children=children,
@@ -201,15 +195,15 @@ def _children(
             native_id=text_field(award, "id") or "award",
             title=redact(text_field(award, "title")),
             status=_child_status("award", status, card, note),
-            signed_on=day_field(award, "date", note),
-            starts_on=day_field(period, "startDate", note),
-            ends_on=day_field(period, "endDate", note),
+            signed_on=day_of(award, "date", note),
+            starts_on=day_of(period, "startDate", note),
+            ends_on=day_of(period, "endDate", note),
             value=value_field(award.get("value"), ValueKind.AWARD, note),
             supplier_ids=tuple(dict.fromkeys(suppliers)),
         )
     for contract in object_list(raw, "contracts"):
         period = object_field(contract, "period", note)
-        ends_on = day_field(period, "endDate", note)
+        ends_on = day_of(period, "endDate", note)
         stands = _child_status("contract", text_field(contract, "status"), card, note)
         if stands.lifecycle is Lifecycle.TERMINATED and ends_on and ends_on <= published_at.date():
             # OCDS says `terminated` for an early and for a normal end; a past end date makes it a normal one.
@@ -221,8 +215,8 @@ def _children(
             award_id=award_id,
             title=redact(text_field(contract, "title")),
             status=stands,
-            signed_on=day_field(contract, "dateSigned", note),
-            starts_on=day_field(period, "startDate", note),
+            signed_on=day_of(contract, "dateSigned", note),
+            starts_on=day_of(period, "startDate", note),
             ends_on=ends_on,
             value=value_field(contract.get("value"), ValueKind.CONTRACT, note),
         )

@@ -14,11 +14,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 
-from models.procurement import Parsed, Place, Seen
+from models.procurement import Parsed, Place, Release, Seen
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.outcome import as_utf8
-from pipeline.parse.common import Misfit, Notes, rejected
+from pipeline.parse.common import Misfit, Notes, read_strictly
 from pipeline.parse.json_records import check_json_head, stream_records
 from pipeline.parse.pncp_fields import ControlNumber
 from pipeline.parse.pncp_known import KNOWN
@@ -128,8 +128,7 @@ def parse_file(
 
 
 def _record(raw: Any, kind: Kind, card: SourceCard, place: Place) -> Iterator[Parsed | Problem]:
-    note = Notes(place)
-    try:
+    def read(note: Notes) -> Release:
         if not isinstance(raw, dict):
             raise Misfit("wrong_type", f"a record is an object, not {type(raw).__name__}", raw)
         name = kind.name or next((name for mark, name in _MARKS if mark in raw), "")
@@ -137,10 +136,8 @@ def _record(raw: Any, kind: Kind, card: SourceCard, place: Place) -> Iterator[Pa
             raise Misfit("missing_field", f"the record has none of {', '.join(mark for mark, _ in _MARKS)}")
         reader = partial(read_term, contract=kind.contract) if name == "term" else _READERS[name]
         release = reader(raw, card, note, kind.process)
-    except Misfit as misfit:
-        yield rejected(misfit, place)
-        return
-    for key in sorted(set(raw) - KNOWN[name]):
-        note("unknown_field", f"{name} field `{key}` is not one we know", key)
-    yield Parsed(release=release, place=place)
-    yield from note.problems
+        for key in sorted(set(raw) - KNOWN[name]):
+            note("unknown_field", f"{name} field `{key}` is not one we know", key)
+        return release
+
+    yield from read_strictly(read, place)

@@ -6,7 +6,7 @@ Field meanings: PNCP, Manual das APIs de Consultas 1.0, and Manual de IntegraÃ§Ã
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -16,7 +16,7 @@ from models.procurement import Identifier, Party, Text, Value
 from pipeline.parse.common import Misfit, Notes, required, text_of
 from pipeline.persons import is_natural_person
 from pipeline.redact import redact
-from pipeline.values import read_amount, read_day, read_moment
+from pipeline.values import read_amount, read_moment
 
 COUNTRY: Final = "BR"
 CNPJ_SCHEME: Final = "BR-CNPJ"
@@ -83,18 +83,6 @@ def moment_field(
             raise Misfit("unreadable_date", f"`{key}`: {error}", raw) from error
         note("unreadable_date", f"`{key}`: {error}", raw)
         return None, None
-
-
-def day_field(record: Mapping[str, Any], key: str, note: Notes) -> date | None:
-    """A calendar day as written; an unreadable one is noted."""
-    raw = text_of(record, key)
-    if not raw:
-        return None
-    try:
-        return read_day(raw)
-    except ValueError as error:
-        note("unreadable_date", f"`{key}`: {error}", raw)
-        return None
 
 
 def reais(record: Mapping[str, Any], key: str, kind: ValueKind, note: Notes) -> Value | None:

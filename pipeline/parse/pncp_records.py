@@ -15,10 +15,9 @@ from models.codes import Basis, Lifecycle, Role, ValueKind
 from models.ids import contract_id, release_id, sha256_hex
 from models.procurement import Child, Classification, Identifier, Party, Release, Status
 from models.source import SourceCard
-from pipeline.parse.common import Misfit, Notes, required, text_of
+from pipeline.parse.common import Misfit, Notes, day_of, required, text_of
 from pipeline.parse.pncp_fields import (
     COUNTRY,
-    day_field,
     moment_field,
     read_bodies,
     read_number,
@@ -49,7 +48,7 @@ def read_purchase(raw: Raw, card: SourceCard, note: Notes, process: str | None) 
         title=redact(title, COUNTRY),
         procurement_method=text_of(raw, "modalidadeNome") or None,
         status=_status("situacao", raw, "situacaoCompraId", "situacaoCompraNome", card, note),
-        tender_ends_on=day_field(raw, "dataEncerramentoProposta", note),
+        tender_ends_on=day_of(raw, "dataEncerramentoProposta", note),
         value=reais(raw, "valorTotalHomologado", ValueKind.AWARD, note)
         or reais(raw, "valorTotalEstimado", ValueKind.ESTIMATE, note),
         parties=read_bodies(raw),
@@ -109,7 +108,7 @@ def read_result(raw: Raw, card: SourceCard, note: Notes, process: str | None) ->
         native_id=f"{item}-{sequence}",
         lot_ids=(str(item),),
         status=status,
-        signed_on=day_field(raw, "dataResultado", note),
+        signed_on=day_of(raw, "dataResultado", note),
         value=reais(raw, "valorTotalHomologado", ValueKind.AWARD, note),
         supplier_ids=(supplier.local_id,),
     )
@@ -145,15 +144,15 @@ def read_contract(raw: Raw, card: SourceCard, note: Notes, process: str | None) 
     if (below := text_of(raw, "nomeFornecedorSubContratado")) and (ni := text_of(raw, "niFornecedorSubContratado")):
         kind = text_of(raw, "tipoPessoaSubContratada")
         parties.append(read_supplier(kind, ni, below, Role.SUBCONTRACTOR, f"subcontract-{own}", note))
-    ends_on = day_field(raw, "dataVigenciaFim", note)
+    ends_on = day_of(raw, "dataVigenciaFim", note)
     child = Child(
         kind="contract",
         native_id=own,
         title=redact(title, COUNTRY),
         # Contracts have no status word. A term makes it active; the day asked about decides whether it is over.
         status=Status(lifecycle=Lifecycle.ACTIVE, basis=Basis.DATES) if ends_on else Status(),
-        signed_on=day_field(raw, "dataAssinatura", note),
-        starts_on=day_field(raw, "dataVigenciaInicio", note),
+        signed_on=day_of(raw, "dataAssinatura", note),
+        starts_on=day_of(raw, "dataVigenciaInicio", note),
         ends_on=ends_on,
         value=reais(raw, "valorGlobal", ValueKind.CONTRACT, note)
         or reais(raw, "valorInicial", ValueKind.CONTRACT, note),
@@ -189,7 +188,7 @@ def read_term(raw: Raw, card: SourceCard, note: Notes, process: str | None, cont
         kind="contract",
         native_id=contract,
         status=Status(lifecycle=mapped, raw=word, basis=Basis.EVENT) if mapped else Status(),
-        ends_on=None if code == _TERMINATION else day_field(raw, "dataVigenciaFim", note),
+        ends_on=None if code == _TERMINATION else day_of(raw, "dataVigenciaFim", note),
     )
     return _release(
         raw, card, number, f"{contract}/term/{sequence}",

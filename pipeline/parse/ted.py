@@ -1,6 +1,7 @@
 """The format `ted`: notices of Tenders Electronic Daily, one a file, in eForms or the older TED_EXPORT schema."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import IO
 
 from lxml import etree
@@ -8,11 +9,10 @@ from lxml import etree
 from models.procurement import Parsed, Place, Release, Seen
 from models.run import Problem
 from models.source import SourceCard
-from pipeline.parse.common import Misfit, Notes, rejected
+from pipeline.parse.common import Misfit, Notes, read_strictly
 from pipeline.parse.ted_eforms import ROOTS, read_eforms
 from pipeline.parse.ted_export import read_export
 from pipeline.parse.ted_file import check_head, members
-from pipeline.redact import redact
 from pipeline.xml_places import Element, XmlError, local_name, parse_xml
 
 __all__ = ["check_head", "parse_file", "parse_page"]
@@ -49,19 +49,15 @@ def parse_file(
 
 
 def _notice(data: bytes, card: SourceCard, place: Place) -> Iterator[Parsed | Problem]:
-    note = Notes(place)
+    yield from read_strictly(partial(_release, data, card), place)
+
+
+def _release(data: bytes, card: SourceCard, note: Notes) -> Release:
     try:
         root = parse_xml(data)
-        release = _reader(root)(root, card, note)
     except XmlError as error:
-        head = redact(data[:200].decode("utf-8", "replace"))
-        yield rejected(Misfit(error.kind, str(error), head), place)
-        return
-    except Misfit as misfit:
-        yield rejected(misfit, place)
-        return
-    yield Parsed(release=release, place=place)
-    yield from note.problems
+        raise Misfit(error.kind, str(error), data[:200].decode("utf-8", "replace")) from error
+    return _reader(root)(root, card, note)
 
 
 def _reader(root: Element) -> Callable[[Element, SourceCard, Notes], Release]:

@@ -27,11 +27,11 @@ from models.procurement import (
 from models.run import Problem
 from models.source import SourceCard
 from pipeline.outcome import as_utf8
-from pipeline.parse.common import Misfit, Notes, rejected, required, text_of
+from pipeline.parse.common import Misfit, Notes, day_of, read_strictly, required, text_of
 from pipeline.parse.json_records import check_json_head, stream_records
 from pipeline.parse.usaspending_parties import read_parties
 from pipeline.redact import redact
-from pipeline.values import read_amount, read_day, read_moment
+from pipeline.values import read_amount, read_moment
 
 _COUNTRY: Final = "US"
 # The key under which an answer holds its list.
@@ -122,18 +122,14 @@ def _answer(value: Any, card: SourceCard, sha256: str, pointer: str) -> Iterator
 def _record(
     read: Callable[[Mapping[str, Any], SourceCard, Notes], Release], value: Any, card: SourceCard, place: Place
 ) -> Iterator[Parsed | Problem]:
-    note = Notes(place)
-    try:
+    def checked(note: Notes) -> Release:
         if not isinstance(value, dict):
             raise Misfit("wrong_type", f"a record is an object, not {type(value).__name__}", value)
         if words := _error_of(value):
             raise Misfit("error_in_200", f"an error stands in place of the award: {words}")
-        release = read(value, card, note)
-    except Misfit as misfit:
-        yield rejected(misfit, place)
-        return
-    yield Parsed(release=release, place=place)
-    yield from note.problems
+        return read(value, card, note)
+
+    yield from read_strictly(checked, place)
 
 
 def _award(raw: Mapping[str, Any], card: SourceCard, note: Notes) -> Release:
@@ -150,7 +146,7 @@ def _award(raw: Mapping[str, Any], card: SourceCard, note: Notes) -> Release:
     published_at = _moment(published_raw, "last_modified_date") if published_raw else None
     if published_at is None:
         note("missing_field", "`last_modified_date` is empty, so the award's state is of an unknown day")
-    ends_on = _day(period, "end_date", note)
+    ends_on = day_of(period, "end_date", note)
     parties, suppliers = read_parties(raw, note)
     vehicle = text_of(raw, "category") == "idv"
     status = _by_dates(ends_on, published_at)
@@ -168,7 +164,7 @@ def _award(raw: Mapping[str, Any], card: SourceCard, note: Notes) -> Release:
         procurement_method=text_of(latest, "extent_competed_description") or text_of(latest, "extent_competed") or None,
         classifications=tuple(_classifications(latest)),
         status=status,
-        starts_on=_day(period, "start_date", note),
+        starts_on=day_of(period, "start_date", note),
         ends_on=ends_on,
         value=_value(raw, "base_and_all_options", ValueKind.FRAMEWORK_CEILING if vehicle else ValueKind.CONTRACT),
         parties=parties,
@@ -177,8 +173,8 @@ def _award(raw: Mapping[str, Any], card: SourceCard, note: Notes) -> Release:
                 kind="contract",
                 native_id=piid,
                 status=status,
-                signed_on=_day(raw, "date_signed", note),
-                starts_on=_day(period, "start_date", note),
+                signed_on=day_of(raw, "date_signed", note),
+                starts_on=day_of(period, "start_date", note),
                 ends_on=ends_on,
                 value=_obligation(raw, "total_obligation", vehicle=vehicle, cumulative=True),
                 supplier_ids=suppliers,
@@ -299,17 +295,6 @@ def _moment(raw: str, key: str) -> datetime:
         return read_moment(raw)
     except ValueError as error:
         raise Misfit("unreadable_date", f"`{key}`: {error}", raw) from error
-
-
-def _day(holder: Mapping[str, Any], key: str, note: Notes) -> date | None:
-    raw = text_of(holder, key)
-    if not raw:
-        return None
-    try:
-        return read_day(raw)
-    except ValueError as error:
-        note("unreadable_date", f"`{key}`: {error}", raw)
-        return None
 
 
 def _classifications(latest: Mapping[str, Any]) -> Iterator[Classification]:
