@@ -6,6 +6,7 @@ as they come; the archive's middleware then streams them into the WARC.
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -255,7 +256,7 @@ def _late(request: Request, timeout: float) -> None:
     raise DownloadTimeoutError(f"{request.url} said nothing for {timeout} seconds")
 
 
-class _Reader(Protocol):
+class _Reader(Protocol, ABC):
     """Takes a body as it comes; `done` fires when it is whole, or with why it is not."""
 
     def __init__(self, answer: IResponse, limit: int, timeout: float, reactor: Any) -> None:
@@ -307,8 +308,9 @@ class _Reader(Protocol):
         if not self.done.called:
             fire()
 
+    @abstractmethod
     def _take(self, data: bytes) -> None:
-        raise NotImplementedError
+        """Takes a piece of the body. What it raises ends the download."""
 
     def _close(self) -> None:
         """Nothing is open by default."""
