@@ -70,11 +70,13 @@ class Case:
         return [(reading, hit) for reading in self.readings for hit in reading.hits if hit.rule.kind in kinds]
 
     def near(self, term: Term, reach: Reach = Reach.SENTENCE) -> frozenset[str]:
-        """Concepts in a term's sentence or the ones beside it, or in its segment, and in the title.
+        """Concepts in a term's sentence or the ones beside it, or in its segment, and in the title; or in its clause.
 
         Title and short fields of a record are read as one thought; a page's term hears its own sentences and the title.
         """
         reading = term.reading
+        if reach is Reach.CLAUSE:
+            return frozenset(hit.rule.concept for hit in reading.clause(term.hit))
         if _is_short(reading):
             return self._record
         if reach is Reach.SEGMENT:

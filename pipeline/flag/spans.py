@@ -25,6 +25,9 @@ _SENTENCE_END = re.compile(
 )
 
 
+# What parts clauses, in any script; a hyphen within a word or a decimal comma does not.
+_CLAUSE_END = re.compile(r"[,;:{}|\t\n،؛、，；：（）。।–—]|\s-\s|\.\s")
+
 # Tables and lists without full stops: cut there, so that work stays in proportion to a text's length.
 _LONGEST = 2000
 
@@ -57,6 +60,15 @@ class Reading:
         """The hits of a hit's sentence, and of as many sentences before and after it."""
         for number in range(hit.sentence - sentences, hit.sentence + sentences + 1):
             yield from self.by_sentence.get(number, ())
+
+    def clause(self, hit: Hit) -> Iterator[Hit]:
+        """The other hits of a hit's clause: its sentence up to a comma, colon, bracket, dash or table mark."""
+        for other in self.by_sentence.get(hit.sentence, ()):
+            low, high = min(hit.last, other.last), max(hit.first, other.first)
+            overlaps = other.first < hit.last and hit.first < other.last
+            between = self.segment.text[self.tokens[low - 1].end : self.tokens[high].start] if low <= high else ""
+            if other is not hit and not overlaps and not _CLAUSE_END.search(between):
+                yield other
 
 
 class FoldingTokenizer:

@@ -15,13 +15,13 @@ from models.codes import Function, Lifecycle, Setting, Technology
 from pipeline.errors import WrongUse
 from pipeline.rules.fold import squash
 from pipeline.rules.model import Code, CueCategory, Direction, Kind, Reach, Rule, RuleSet, Strength
-from pipeline.rules.phrases import PhraseError, expand
+from pipeline.rules.phrases import CLITICS, PhraseError, expand
 
 # Shorter strings turn up inside other words ("of a fiscal"): they must be acronyms, which are matched at boundaries.
 MIN_LITERAL = 6
 
 _E = TypeVar("_E", bound=StrEnum)
-_COMMON = frozenset({"id", "concept", "phrases", "note", "match", "no_match", "not_in"})
+_COMMON = frozenset({"id", "concept", "phrases", "note", "gloss", "match", "no_match", "not_in"})
 _FIELDS: MappingProxyType[Kind, frozenset[str]] = MappingProxyType(
     {
         Kind.TECHNOLOGY: frozenset({"strength", "technology", "function", "setting", "needs", "gives", "reach"}),
@@ -94,7 +94,7 @@ def load_rules(path: Path) -> RuleSet:
 
 
 def _version(rules: tuple[Rule, ...]) -> str:
-    silent = {"note", "match", "no_match", "file", "line"}
+    silent = {"note", "gloss", "match", "no_match", "file", "line"}
     names = [field.name for field in fields(Rule) if field.name not in silent]
     body = [[_plain(getattr(rule, name)) for name in names] for rule in sorted(rules, key=lambda rule: rule.id)]
     digest = hashlib.sha256(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8"))
@@ -119,12 +119,14 @@ def _file_rules(file: Path, name: str) -> Iterator[Rule]:
     if root is None:
         raise reader.error(None, "the file is empty")
     head = reader.mapping(root, "the file")
-    reader.only(head, {"kind", "language", "rules"}, "the file's head")
+    reader.only(head, {"kind", "language", "affixes", "rules"}, "the file's head")
     for wanted in ("kind", "language", "rules"):
         if wanted not in head:
             raise reader.error(root, f"the file has no `{wanted}`")
     kind = reader.member(head["kind"][1], Kind)
     language = reader.text(head["language"][1], "language")
+    if "affixes" in head:
+        reader.name_affixes(head["affixes"][1])
     for node in reader.sequence(head["rules"][1], "rules"):
         yield reader.rule(node, kind, language)
 
@@ -135,6 +137,20 @@ class _Reader:
     def __init__(self, file: Path, name: str) -> None:
         self._file = file
         self._name = name
+        self._named: dict[str, tuple[str, ...]] = dict(CLITICS)
+
+    def name_affixes(self, node: yaml.Node) -> None:
+        """Take over the file's own named choices: `affixes: {adj: [ая, ой]}` is written `{@adj}` in phrases."""
+        for name, (key, value) in self.mapping(node, "affixes").items():
+            if name in CLITICS:
+                raise self.error(key, f"`{name}` is the name of a built-in choice; take another")
+            self._named[name] = tuple(self.ending(item) for item in self.sequence(value, name))
+
+    def ending(self, node: yaml.Node) -> str:
+        """An affix, which may be empty: `""` is none."""
+        if not isinstance(node, yaml.ScalarNode):
+            raise self.error(node, "an affix must be a text")
+        return str(node.value)
 
     def error(self, node: yaml.Node | None, reason: str) -> RuleFileError:
         return RuleFileError(self._file, node.start_mark.line + 1 if node else 1, reason)
@@ -213,7 +229,7 @@ class _Reader:
         out: dict[str, None] = {}
         for item in self.sequence(node, "phrases"):
             try:
-                out.update(dict.fromkeys(expand(self.text(item, "phrases"))))
+                out.update(dict.fromkeys(expand(self.text(item, "phrases"), self._named)))
             except PhraseError as error:
                 raise self.error(item, str(error)) from error
         return tuple(out)
@@ -227,7 +243,7 @@ class _Reader:
                 f"a rule of strength {rule.strength} needs `needs` and `gives`",
             ),
             (
-                lambda: rule.kind is Kind.NEIGHBOUR and rule.reach is Reach.SEGMENT,
+                lambda: rule.kind is Kind.NEIGHBOUR and rule.reach not in {Reach.SPAN, Reach.SENTENCE},
                 "a neighbour's `reach` is span or sentence",
             ),
             (

@@ -56,9 +56,10 @@ class CueCategory(StrEnum):
 
 
 class Reach(StrEnum):
-    """How far a neighbour cancels (span or sentence), or a needed concept may stand (sentence or segment)."""
+    """How far a neighbour cancels (span or sentence), or a needed concept may stand (clause, sentence or segment)."""
 
     SPAN = "span"
+    CLAUSE = "clause"
     SENTENCE = "sentence"
     SEGMENT = "segment"
 
@@ -75,6 +76,7 @@ class Code:
 class Rule:
     """One rule. `phrases` are expanded; `file` and `line` say where it was written.
 
+    `gloss` says in short English what the phrases mean, for those who read a quote in a language they do not know.
     `not_in` are languages (ISO 639-1) in which the phrases mean something else: Portuguese "no" is "in the".
     """
 
@@ -86,6 +88,7 @@ class Rule:
     file: str
     line: int
     note: str = ""
+    gloss: str = ""
     strength: Strength | None = None
     technology: Technology | None = None
     function: Function | None = None
@@ -146,6 +149,8 @@ class RuleSet:
             lines.append(f"  not read in texts in: {', '.join(rule.not_in)}")
         if rule.direction:
             lines.append(f"  acts {rule.direction} over {rule.scope} tokens")
+        if rule.gloss:
+            lines.append(f"  in English: {rule.gloss}")
         if rule.note:
             lines.append(f"  note: {rule.note}")
         if rule.codes:

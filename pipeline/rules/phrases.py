@@ -1,29 +1,33 @@
 """The phrase language of rule files: finite, so that the screen can hold every phrase a rule can match."""
 
+from collections.abc import Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
 from pipeline.rules.fold import squash, tokens
 
 MAX_EXPANSIONS = 3000
-# Prepositions, article and conjunctions that Hebrew writes onto a word, alone and in their usual pairs.
-_NAMED = MappingProxyType({"he": ("", *"הבלמוכש", "וה", "וב", "ול", "שה")})
+# Conjunctions, prepositions and article that are written onto a word, alone and in their usual pairs, or none.
+CLITICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "he": ("", *"הבלמוכש", "וה", "וב", "ול", "שה"),
+        "ar": ("", "ال", "و", "ب", "ل", "ف", "ك", "وال", "بال", "لل", "فال", "كال", "وب", "ول", "وبال", "ولل"),
+    }
+)
 
 
 class PhraseError(ValueError):
     """A phrase that cannot be expanded: open braces, nothing left, or too many readings."""
 
 
-def expand(form: str) -> list[str]:
+def expand(form: str, named: Mapping[str, Sequence[str]] = CLITICS) -> list[str]:
     """All phrases a form stands for, in order, without repeats.
 
     `{a,b}` is a choice, `{a,}` or `{,a}` an optional part, braces may nest: `{live ,}fac{e,ial} recognition`.
-    `{@he}` is a named choice: the prefixes of Hebrew, or none. Raises `PhraseError` for unbalanced braces, an unknown
-    name, an empty phrase or more than `MAX_EXPANSIONS` phrases.
+    `{@he}` is a choice out of `named`: the prefixes of Hebrew, or none. Raises `PhraseError` for unbalanced braces, an
+    unknown name, an empty phrase or more than `MAX_EXPANSIONS` phrases.
     """
-    readings, rest = _sequence(form, 0, depth=0)
-    if rest != len(form):
-        raise PhraseError(f"closing brace without an opening one in {form!r}")
+    readings = _Form(form, named).readings()
     phrases = list(dict.fromkeys(" ".join(reading.split()) for reading in readings))
     if not all(squash(phrase) or tokens(phrase) for phrase in phrases):
         raise PhraseError(f"{form!r} can stand for an empty phrase")
@@ -49,45 +53,56 @@ def written_together(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(out))
 
 
-def _sequence(form: str, at: int, depth: int) -> tuple[list[str], int]:
-    """Readings of `form` from `at` up to the `,` or `}` that ends this part, and where that stands."""
-    parts: list[list[str]] = [[""]]
-    while at < len(form):
-        character = form[at]
-        if character == "{":
-            choices, at = _choice(form, at + 1, depth + 1)
-            parts.append(choices)
-        elif depth and character in ",}":
-            break
-        elif character == "}":
-            return _joined(parts, form), at
-        else:
-            parts.append([character])
+class _Form:
+    """Reads one form from left to right."""
+
+    def __init__(self, form: str, named: Mapping[str, Sequence[str]]) -> None:
+        self._form = form
+        self._named = named
+
+    def readings(self) -> list[str]:
+        readings, rest = self._sequence(0, depth=0)
+        if rest != len(self._form):
+            raise PhraseError(f"closing brace without an opening one in {self._form!r}")
+        return readings
+
+    def _sequence(self, at: int, depth: int) -> tuple[list[str], int]:
+        """Readings from `at` up to the `,` or `}` that ends this part, and where that stands."""
+        form = self._form
+        parts: list[Sequence[str]] = []
+        while at < len(form):
+            character = form[at]
+            if character == "{":
+                choices, at = self._choice(at + 1, depth + 1)
+                parts.append(choices)
+            elif character == "}" or (depth and character == ","):
+                break
+            else:
+                parts.append([character])
+                at += 1
+        return self._joined(parts), at
+
+    def _choice(self, at: int, depth: int) -> tuple[Sequence[str], int]:
+        form = self._form
+        if form.startswith("@", at):
+            name, closed, _ = form[at + 1 :].partition("}")
+            if not closed or name not in self._named:
+                raise PhraseError(f"no choice is named {name!r} in {form!r}; known: {', '.join(self._named)}")
+            return self._named[name], at + len(name) + 2
+        choices: list[str] = []
+        while True:
+            readings, at = self._sequence(at, depth)
+            choices += readings
+            if at >= len(form):
+                raise PhraseError(f"opening brace without a closing one in {form!r}")
             at += 1
-    return _joined(parts, form), at
+            if form[at - 1] == "}":
+                return choices, at
 
-
-def _choice(form: str, at: int, depth: int) -> tuple[list[str], int]:
-    if form.startswith("@", at):
-        name, closed, _ = form[at + 1 :].partition("}")
-        if not closed or name not in _NAMED:
-            raise PhraseError(f"no choice is named {name!r} in {form!r}; known: {', '.join(_NAMED)}")
-        return list(_NAMED[name]), at + len(name) + 2
-    choices: list[str] = []
-    while True:
-        readings, at = _sequence(form, at, depth)
-        choices += readings
-        if at >= len(form):
-            raise PhraseError(f"opening brace without a closing one in {form!r}")
-        at += 1
-        if form[at - 1] == "}":
-            return choices, at
-
-
-def _joined(parts: list[list[str]], form: str) -> list[str]:
-    count = 1
-    for part in parts:
-        count *= len(part)
-        if count > MAX_EXPANSIONS:
-            raise PhraseError(f"{form!r} stands for more than {MAX_EXPANSIONS} phrases")
-    return ["".join(pieces) for pieces in product(*parts)]
+    def _joined(self, parts: list[Sequence[str]]) -> list[str]:
+        count = 1
+        for part in parts:
+            count *= len(part)
+            if count > MAX_EXPANSIONS:
+                raise PhraseError(f"{self._form!r} stands for more than {MAX_EXPANSIONS} phrases")
+        return ["".join(pieces) for pieces in product(*parts)]
