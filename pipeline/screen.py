@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from models.procurement import Classification
-from pipeline.rules.fold import fold, squash_bytes, stands_alone, words_pattern
+from pipeline.rules.fold import fold, squash, stands_alone, words_pattern
 from pipeline.rules.load import MIN_LITERAL
 from pipeline.rules.model import Kind, RuleSet
+from pipeline.rules.squash import Escapes, Letters, squashed, unescaped, wide_form
 
 # Put between texts that are looked at together: letters, so that no literal reaches from one into the next.
 _SEAM: Final = "\nqzq\n"
@@ -29,45 +31,44 @@ class Screen:
 
     def __init__(self, rules: RuleSet, vendor_literals: Iterable[str] = ()) -> None:
         phrases = [phrase for rule in rules.rules if rule.names_technology for phrase in rule.phrases]
-        literals: dict[bytes, re.Pattern[str] | None] = {}
-        for phrase in phrases:
-            _add(literals, phrase, checked=_is_short(phrase))
-        for literal in vendor_literals:
-            _add(literals, literal, checked=True)
-        self._checks = tuple(literals.values())
-        self._automaton = _automaton(list(literals))
+        sure = [phrase for phrase in phrases if not _is_short(phrase)]
+        checked = [phrase for phrase in phrases if _is_short(phrase)] + list(vendor_literals)
+        self._sure = _Finder(_smallest(sure))
+        self._checked = _Finder(_without(dict.fromkeys(filter(squash, checked)), self._sure))
         probes = rules.of_kind(Kind.PROBE)
-        words = [(phrase, rule.id) for rule in probes for phrase in rule.phrases]
-        self._probe_words = tuple((words_pattern(phrase), rule_id) for phrase, rule_id in words)
-        self._probe_automaton = _automaton([squash_bytes(phrase) for phrase, _ in words])
+        self._probe_ids: dict[str, list[str]] = {}
+        for rule in probes:
+            for phrase in rule.phrases:
+                self._probe_ids.setdefault(phrase, []).append(rule.id)
+        self._probes = _Finder(self._probe_ids)
         self._codes = tuple((code.scheme.casefold(), code.prefix, rule.id) for rule in probes for code in rule.codes)
+
+    @property
+    def code_prefixes(self) -> tuple[str, ...]:
+        """The beginnings of all codes that probes look for."""
+        return tuple(dict.fromkeys(prefix for _, prefix, _ in self._codes))
 
     def may_match(self, text: str) -> bool:
         """False only where no technology rule can match and no vendor literal stands at word boundaries."""
-        return self._may_match(text, squash_bytes(text))
+        return self._may_match(text, squashed(text))
+
+    def may_match_bytes(self, data: bytes, escapes: Escapes = Escapes.NONE) -> bool:
+        """`may_match` for a text in UTF-8, or in a JSON string or XML text that was not unescaped yet."""
+        return self.may_match(unescaped(data, escapes))
 
     def may_matter(self, text: str) -> bool:
         """False only where `may_match` says so and no probe word stands in the text, not even inside other words."""
-        squashed = squash_bytes(text)
-        if self._probe_automaton is not None and self._probe_automaton.find_matches_as_indexes(squashed):
-            return True
-        return self._may_match(text, squashed)
+        letters = squashed(text)
+        return self._probes.finds(letters) or self._may_match(text, letters)
 
-    def _may_match(self, text: str, squashed: bytes) -> bool:
-        if self._automaton is None:
+    def _may_match(self, text: str, letters: Letters) -> bool:
+        if self._sure.finds(letters):
+            return True
+        literals = self._checked.found(letters)
+        if not literals:
             return False
-        folded: str | None = None
-        tried: set[int] = set()
-        for number, _, _ in self._automaton.find_matches_as_indexes(squashed, overlapping=True):
-            check = self._checks[number]
-            if check is None:
-                return True
-            if number not in tried:
-                tried.add(number)
-                folded = fold(text) if folded is None else folded
-                if stands_alone(check, folded):
-                    return True
-        return False
+        folded = fold(text)
+        return any(stands_alone(_pattern(literal), folded) for literal in literals)
 
     def probe(self, text: str, classifications: Iterable[Classification] = ()) -> tuple[str, ...]:
         """Ids of the probe rules whose words stand in the text or whose codes classify it, in order.
@@ -90,25 +91,65 @@ class Screen:
         ]
 
     def _probed(self, text: str) -> list[str]:
-        if self._probe_automaton is None:
+        literals = self._probes.found(squashed(text))
+        folded = fold(text) if literals else ""
+        words = [literal for literal in literals if stands_alone(_pattern(literal), folded)]
+        return [rule_id for word in words for rule_id in self._probe_ids[word]]
+
+
+class _Finder:
+    """Literals in squashed texts: one automaton for those of ASCII letters, one for all, in two bytes a letter."""
+
+    def __init__(self, literals: Iterable[str]) -> None:
+        self._all = tuple(literals)
+        self._narrow = tuple(literal for literal in self._all if squash(literal).isascii())
+        self._in_narrow = _automaton([squash(literal).encode("ascii") for literal in self._narrow])
+        self._in_wide = _automaton([wide_form(literal) for literal in self._all])
+
+    def finds(self, letters: Letters) -> bool:
+        """Whether any literal stands in the letters."""
+        if letters.wide:
+            # Of two bytes a letter, only what begins at a letter's first byte is one.
+            found = self._in_wide.find_matches_as_indexes(letters.data, overlapping=True) if self._in_wide else ()
+            return any(start % 2 == 0 for _, start, _ in found)
+        return bool(self._in_narrow and self._in_narrow.find_matches_as_indexes(letters.data))
+
+    def found(self, letters: Letters) -> list[str]:
+        """The literals that stand in the letters, in their own order."""
+        automaton, literals = (self._in_wide, self._all) if letters.wide else (self._in_narrow, self._narrow)
+        if automaton is None:
             return []
-        hits = self._probe_automaton.find_matches_as_indexes(squash_bytes(text), overlapping=True)
-        numbers = sorted({number for number, _, _ in hits})
-        folded = fold(text) if numbers else ""
-        return [
-            self._probe_words[number][1] for number in numbers if stands_alone(self._probe_words[number][0], folded)
-        ]
+        hits = automaton.find_matches_as_indexes(letters.data, overlapping=True)
+        numbers = {number for number, start, _ in hits if not letters.wide or start % 2 == 0}
+        return [literals[number] for number in sorted(numbers)]
 
 
-def _add(literals: dict[bytes, re.Pattern[str] | None], literal: str, checked: bool) -> None:
-    """Add a literal; one that a rule needs unchecked stays unchecked."""
-    key = squash_bytes(literal)
-    if key and not (key in literals and literals[key] is None):
-        literals[key] = words_pattern(literal) if checked else None
+def _smallest(literals: Iterable[str]) -> list[str]:
+    """One literal of each squashed form, without those that hold another: where they stand, the other stands too."""
+    forms = {squash(literal): literal for literal in literals}
+    whole = _automaton([form.encode() for form in forms])
+    if whole is None:
+        return []
+    return [literal for form, literal in forms.items() if not _holds_shorter(form, whole)]
+
+
+def _holds_shorter(form: str, automaton: BytesAhoCorasick) -> bool:
+    data = form.encode()
+    return any(end - start < len(data) for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True))
+
+
+def _without(literals: Iterable[str], finder: _Finder) -> list[str]:
+    """The literals that the finder would not find anyway."""
+    return [literal for literal in literals if not finder.finds(squashed(literal))]
+
+
+@lru_cache(maxsize=4096)
+def _pattern(literal: str) -> re.Pattern[str]:
+    return words_pattern(literal)
 
 
 def _is_short(phrase: str) -> bool:
-    letters = squash_bytes(phrase)
+    letters = squash(phrase)
     return letters.isascii() and len(letters) < MIN_LITERAL
 
 

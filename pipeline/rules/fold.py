@@ -2,18 +2,27 @@
 
 `fold` and `squash` are defined character by character, so `squash(a + b) == squash(a) + squash(b)`. The screen's
 promise rests on it: what the matcher finds as tokens is a substring of the squashed text.
+
+Of Thai, Devanagari and Burmese the skeleton is compared: vowel signs, tone marks and medials are left out, as broken
+fonts lose or swap them, transliterations differ in them and the Zawgyi encoding orders them otherwise. `spelled` keeps
+them, for phrases too short to be told apart by their skeleton.
 """
 
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 # Scripts written without spaces between words: one character a token there.
 _BREAKLESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-# Characters that leave no trace: halves of broken code points, zero width, soft hyphen, trade mark signs.
-_IGNORED = "\ud800-\udfff\u00ad\u200b-\u200f\u2060\ufeff\u2122\u00ae\u00a9\u2120"
+# Characters that leave no trace: NUL, halves of broken code points, zero width and bidi marks, soft hyphen, trade mark
+# signs.
+_IGNORED = (
+    "\\x00\ud800-\udfff\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u2122\u00ae\u00a9\u2120"
+)
 _HYPHENS = r"\-\u2010-\u2015\u2212"
 # Vowel points and accents that a writer may leave out; marks of Indic, Thai and Burmese are letters and stay.
 _DROPPED_MARKS = (
@@ -26,8 +35,48 @@ _DROPPED_MARKS = (
     (0x06D6, 0x06ED),
 )
 _BY_HAND = {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae", "œ": "oe", "ى": "ي", "ة": "ه", "ک": "ك", "ی": "ي"}
-# The planes that hold letters with compatibility forms; beyond them folding changes nothing.
-_FOLDED_RANGES = ((0x00, 0xAC00), (0xD7B0, 0x10000), (0x10400, 0x10450), (0x1D400, 0x1D800))
+# Where letters have compatibility forms; elsewhere (Han, Hangul) folding changes nothing.
+_FOLDED_RANGES = ((0x00, 0x3400), (0xA000, 0xAC00), (0xD7B0, 0x10000), (0x10400, 0x10450), (0x1D400, 0x1D800))
+# Vowel signs, tone marks and medials; in the Burmese block also the forms that Zawgyi has for them.
+_SKELETON_DROPS = (
+    (0x0900, 0x0903),
+    (0x093A, 0x094F),
+    (0x0951, 0x0957),
+    (0x0962, 0x0963),
+    (0x0E31, 0x0E31),
+    (0x0E34, 0x0E3A),
+    (0x0E47, 0x0E4E),
+    (0x102B, 0x103E),
+    (0x1056, 0x1059),
+    (0x105E, 0x105F),
+    (0x1064, 0x1064),
+    (0x107D, 0x1084),
+    (0x1087, 0x108E),
+    (0x1094, 0x1095),
+)
+# Stacked and variant letters of Zawgyi, by what they are in Unicode once the marks are gone (Unicode Technical Note 11;
+# the table of Zawgyi code points of Google's myanmar-tools).
+_ZAWGYI = dict(
+    zip(
+        range(0x1060, 0x107D),
+        "က ခ ဂ ဃ _ စ ဆ ဆ ဇ ဈ ဥ ည ဋ ဌ ဍဍ ဍဎ ဏ တ တ ထ ထ ဒ ဓ န ပ ဖ ဗ ဘ မ".replace("_", "").split(" "),
+        strict=True,
+    )
+) | {
+    0x1085: "လ",
+    0x1086: "သသ",
+    0x108F: "န",
+    0x1090: "ရ",
+    0x1091: "ဏဍ",
+    0x1092: "ဋဌ",
+    0x1093: "ဘ",
+    0x1096: "တ",
+    0x1097: "ဋဋ",
+    # Written one for the other in both encodings.
+    0x1009: "ဥ",
+    0x103F: "သသ",
+    0x1040: "ဝ",
+}
 
 
 class Token(NamedTuple):
@@ -40,7 +89,7 @@ class Token(NamedTuple):
 
 def fold(text: str) -> str:
     """Lower case without accents, full-width forms and invisible characters; digits and punctuation stay."""
-    return text.lower() if text.isascii() else text.translate(_FOLD)
+    return text.lower() if text.isascii() and "\0" not in text else text.translate(_FOLD)
 
 
 def squash(text: str) -> str:
@@ -50,14 +99,9 @@ def squash(text: str) -> str:
     return text.translate(_SQUASH)
 
 
-def squash_bytes(text: str) -> bytes:
-    """`squash` in UTF-8. ASCII goes as bytes, which is ten times as quick, and stretches of it in other texts too."""
-    if not text.isascii():
-        foreign = len(text.encode("utf-8", "surrogatepass")) - len(text)
-        if foreign > len(text) // 4:
-            return text.translate(_SQUASH).encode("utf-8", "surrogatepass")
-        text = _OTHERS.sub(lambda found: found[0].translate(_SQUASH), text)
-    return text.encode("utf-8", "surrogatepass").lower().translate(None, _ASCII_DELETED)
+def spelled(text: str) -> str:
+    """Like `squash`, but with the vowel signs, tone marks and medials that the skeleton leaves out."""
+    return text.translate(_SPELLED)
 
 
 def tokens(text: str) -> list[Token]:
@@ -97,35 +141,37 @@ def stands_alone(pattern: re.Pattern[str], folded: str) -> bool:
     return False
 
 
-def _kept_mark(code: int) -> bool:
-    return not any(low <= code <= high for low, high in _DROPPED_MARKS)
+def _codes(ranges: Iterable[tuple[int, int]]) -> frozenset[str]:
+    return frozenset(chr(code) for low, high in ranges for code in range(low, high + 1))
 
 
-def _fold_character(character: str) -> str:
-    if re.match(f"[{_IGNORED}]", character):
-        return ""
-    lowered = _BY_HAND.get(character.casefold(), character.casefold())
-    decomposed = unicodedata.normalize("NFKD", lowered).casefold()
-    return "".join(_BY_HAND.get(c, c) for c in decomposed if _kept_mark(ord(c)))
+def _letters(text: str) -> str:
+    return "".join(c for c in text if c.isalnum() or unicodedata.category(c) in {"Mn", "Mc"})
 
 
-def _is_letter(character: str) -> bool:
-    return character.isalnum() or unicodedata.category(character) in {"Mn", "Mc"}
-
-
-def _tables() -> tuple[dict[int, str], dict[int, str]]:
+def _tables() -> tuple[dict[int, str], dict[int, str], dict[int, str]]:
+    """What characters become when folded, when squashed, and when squashed with all their marks; only changes."""
     folded: dict[int, str] = {}
     squashed: dict[int, str] = {}
+    whole: dict[int, str] = {}
+    dropped, skeleton = _codes(_DROPPED_MARKS), _codes(_SKELETON_DROPS)
+    ignored = frozenset(filter(_IGNORED_ONE.match, map(chr, range(0x10000))))
+    touched = dropped | skeleton | ignored | _BY_HAND.keys() | frozenset(map(chr, _ZAWGYI))
     for low, high in _FOLDED_RANGES:
         for code in range(low, high):
             character = chr(code)
-            plain = _fold_character(character) if code > 0x7F else character.lower()
-            letters = "".join(c for c in plain if _is_letter(c))
-            if plain != character:
-                folded[code] = plain
-            if letters != character:
-                squashed[code] = letters
-    return folded, squashed
+            lowered = character.casefold()
+            plain = unicodedata.normalize("NFKD", _BY_HAND.get(lowered, lowered)).casefold()
+            if plain == character and character not in touched:
+                if not character.isalnum() and unicodedata.category(character) not in {"Mn", "Mc"}:
+                    squashed[code] = whole[code] = ""
+                continue
+            spelled_out = "" if character in ignored else "".join(_BY_HAND.get(c, c) for c in plain if c not in dropped)
+            bare = "".join(_ZAWGYI.get(ord(c), c) for c in spelled_out if c not in skeleton)
+            for table, result in ((folded, bare), (squashed, _letters(bare)), (whole, _letters(spelled_out))):
+                if result != character:
+                    table[code] = result
+    return folded, squashed, whole
 
 
 def _mark_class() -> str:
@@ -139,13 +185,14 @@ def _mark_class() -> str:
     return "".join(f"{chr(a)}-{chr(b)}" for a, b in runs if not re.match(f"[{_BREAKLESS}]", chr(a)))
 
 
-_FOLD, _SQUASH = _tables()
-# From one letter that is not ASCII to the last with at most two others between: words of other scripts in one stretch.
-_OTHERS = re.compile(r"[^\x00-\x7f](?:[\x00-\x7f]{0,2}[^\x00-\x7f])*")
+_IGNORED_ONE = re.compile(f"[{_IGNORED}]")
+_FOLD, _SQUASH, _SPELLED = _tables()
+# What squashing changes, by code point; for tables that squash faster than `squash`.
+SQUASHED: Mapping[int, str] = MappingProxyType(_SQUASH)
 _ASCII_DELETED = bytes(c for c in range(128) if not chr(c).isalnum())
 _WORD = rf"(?:[^\W_{_BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
 _GLUED = re.compile(rf"[^\W_{_BREAKLESS}]")
 _TOKEN = re.compile(
     rf"(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"
-    rf"|(?P<one>[^\s{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4])"
+    rf"|(?P<one>[^\s\x01-\x1f\x7f-\x9f{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4])"
 )

@@ -1,0 +1,99 @@
+"""Squashing whole texts fast: `pipeline.rules.fold.squash`, by table and in bytes, for the screen.
+
+A text whose letters all squash to ASCII becomes one byte a letter, any other two (UTF-16, little endian). Raw bytes of
+JSON and XML are read without parsing: their escapes are undone, the rest is taken as it stands.
+"""
+
+import html
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.rules.fold import SQUASHED, squash
+
+_LOWER = bytes(range(256)).lower()
+_NO_LETTER = bytes(c for c in range(128) if not chr(c).isalnum())
+# In the table: a character that becomes several, and is therefore replaced beforehand.
+_SEVERAL = 0xFFFF
+
+
+class Escapes(StrEnum):
+    """How bytes write characters otherwise than in UTF-8: not at all, as a JSON text or as XML character data."""
+
+    NONE = "none"
+    JSON = "json"
+    XML = "xml"
+
+
+class Letters(NamedTuple):
+    """A squashed text in bytes. `wide`: two bytes a letter, else one and all of them ASCII."""
+
+    data: bytes
+    wide: bool
+
+
+def squashed(text: str) -> Letters:
+    """The squashed letters of a text. Beyond the basic plane letters are folded first, halves of pairs left out."""
+    if text.isascii():
+        return Letters(text.encode("ascii").translate(_LOWER, _NO_LETTER), wide=False)
+    encoded = text.encode("utf-16-le", "surrogatepass")
+    if len(encoded) != 2 * len(text):
+        text = _BEYOND.sub(lambda found: squash(found[0]), text)
+        encoded = text.encode("utf-16-le", "surrogatepass")
+    units = _TABLE[np.frombuffer(encoded, dtype="<u2")]
+    several = units == _SEVERAL
+    if several.any():
+        for code in np.unique(np.frombuffer(encoded, dtype="<u2")[several]):
+            text = text.replace(chr(code), SQUASHED[int(code)])
+        units = _TABLE[np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")]
+    units = units[units != 0]
+    if units.size == 0 or units.max() < 128:
+        return Letters(units.astype("u1").tobytes(), wide=False)
+    return Letters(units.tobytes(), wide=True)
+
+
+def wide_form(text: str) -> bytes:
+    """The squashed letters of a text in two bytes each, whatever they are: how a literal is sought in wide texts."""
+    letters = squashed(text)
+    return letters.data if letters.wide else letters.data.decode("ascii").encode("utf-16-le")
+
+
+def unescaped(data: bytes, escapes: Escapes) -> str:
+    """The text that raw UTF-8 bytes hold, near enough to squash it: escapes undone, markup left where it stands.
+
+    Bytes that are no UTF-8 become halves of pairs, which squashing leaves out.
+    """
+    if escapes is Escapes.JSON and b"\\" in data:
+        # An escaped backslash first: the letter after it is a letter, not an escape.
+        data = data.replace(b"\\\\", b" ")
+        if b"\\u" in data:
+            data = _JSON_CODES.sub(_from_codes, data)
+        data = _JSON_SIGNS.sub(b" ", data)
+    text = data.decode("utf-8", "surrogateescape") if not data.isascii() else data.decode("ascii")
+    if escapes is Escapes.XML and "&" in text:
+        text = html.unescape(text)
+    return text
+
+
+def _from_codes(found: re.Match[bytes]) -> bytes:
+    """A run of `\\uXXXX`, pairs joined, in UTF-8; halves without their other half are left out."""
+    units = bytes.fromhex(found[0].replace(b"\\u", b"").decode("ascii"))
+    return units.decode("utf-16-be", "ignore").encode("utf-8")
+
+
+def _table() -> "np.ndarray[tuple[int], np.dtype[np.uint16]]":
+    table = np.arange(0x10000, dtype=np.uint16)
+    for code, form in SQUASHED.items():
+        if code < 0x10000:
+            table[code] = 0 if not form else ord(form) if len(form) == 1 and ord(form) < 0x10000 else _SEVERAL
+    table[0xD800:0xE000] = 0
+    table[0xFFFF] = 0
+    return table
+
+
+_BEYOND = re.compile("[\U00010000-\U0010ffff]+")
+_JSON_CODES = re.compile(rb"(?:\\u[0-9a-fA-F]{4})+")
+_JSON_SIGNS = re.compile(rb"\\.", re.DOTALL)
+_TABLE = _table()
