@@ -9,9 +9,7 @@ import pytest
 from models.assessment import Segment
 from models.codes import Technology
 from pipeline.flag import Flagger
-from pipeline.flag.case import Case
 from pipeline.flag.lifecycle import lifecycle_of
-from pipeline.flag.spans import SpanFinder
 from pipeline.rules import Kind, PhraseError, Rule, RuleFileError, RuleSet, expand, load_rules
 from pipeline.rules.fold import fold, squash, tokens
 from pipeline.screen import Screen
@@ -28,7 +26,6 @@ class Finder:
     """Whether a rule finds an example, by the way its kind is used."""
 
     def __init__(self, rules: RuleSet) -> None:
-        self.spans = SpanFinder(rules)
         self.flagger = Flagger(rules)
         self.screen = Screen(rules)
 
@@ -38,10 +35,10 @@ class Finder:
         segment = Segment(where="description", text=text)
         if rule.names_technology:
             return any(mention.rule_id == rule.id for mention in self.flagger.mentions([segment]))
-        reading = self.spans.read(segment, 0)
+        case = self.flagger.case([segment])
         if rule.kind is Kind.LIFECYCLE:
-            return any(hit.rule is rule for _, hit in lifecycle_of(Case([reading]))[1])
-        return any(hit.rule is rule for hit in reading.hits)
+            return any(hit.rule is rule for _, hit in lifecycle_of(case)[1])
+        return any(hit.rule is rule for hit in case.readings[0].hits)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.assessment import Segment
 from models.procurement import Classification
 from pipeline.flag.context import terms
-from pipeline.flag.spans import SpanFinder
+from pipeline.flag.flagger import Flagger
 from pipeline.rules import RuleSet, load_rules
 from pipeline.rules.fold import squash
 from pipeline.rules.squash import Escapes, squashed
@@ -20,7 +20,7 @@ from pipeline.screen import Screen
 
 RULES = load_rules(Path(__file__).parent.parent / "data" / "rules")
 SCREEN = Screen(RULES)
-FINDER = SpanFinder(RULES)
+FLAGGER = Flagger(RULES)
 PHRASES = sorted({phrase for rule in RULES.rules if rule.names_technology for phrase in rule.phrases})
 SEPARATORS = [
     " ",
@@ -66,7 +66,7 @@ def test_screen_is_a_superset_of_the_matcher(phrase, separators, case, before, a
     words[-1] = words[-1][:at] + inside + words[-1][at:]
     text = before + "".join(a + b for a, b in zip(words, [*separators[: len(words) - 1], ""], strict=False))
     text = f"Lot 1: {text}{after} etc."
-    kept, cancelled = terms(FINDER.read(Segment(where="description", text=text), 0))
+    kept, cancelled = terms(FLAGGER.case([Segment(where="description", text=text)]).readings[0])
     if kept or cancelled:
         for way, may in WAYS.items():
             assert may(text), (way, text)
@@ -103,7 +103,7 @@ def test_clean_bytes_stay_out_however_they_are_written() -> None:
 @settings(max_examples=150, deadline=None)
 @given(st.text(alphabet=st.sampled_from(list("abisfr -\n\u00adAÀ系.1Iİ")), max_size=24))
 def test_screen_is_a_superset_for_acronyms(text: str) -> None:
-    kept, cancelled = terms(FINDER.read(Segment(where="description", text=text), 0))
+    kept, cancelled = terms(FLAGGER.case([Segment(where="description", text=text)]).readings[0])
     if kept or cancelled:
         assert SCREEN.may_match(text), text
 

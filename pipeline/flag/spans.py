@@ -1,19 +1,26 @@
-"""Spans: spaCy finds every phrase of every rule in a segment, with its place in the source text."""
+"""Spans: spaCy finds every phrase of every rule in the segments of a Doc, with its place in the source text."""
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import spacy
-from spacy.language import Language
 from spacy.matcher import PhraseMatcher
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from models.assessment import Segment
-from pipeline.rules.fold import Token, tokens
+from pipeline.flag.tokenizer import Piece, pieces_of
+from pipeline.rules import pack
+from pipeline.rules.fold import Token, spelled, squash
 from pipeline.rules.model import Kind, Rule, RuleSet
 from pipeline.rules.phrases import words, written_together
+
+# The name of the span group.
+SPANS = "unveil"
+# Skeletons of so many letters tell phrases apart; shorter ones are compared with their marks.
+TELLING_SKELETON = 8
 
 # A full stop ends a sentence unless it follows a short abbreviation, an initial or a number's part.
 _SENTENCE_END = re.compile(
@@ -71,63 +78,109 @@ class Reading:
                 yield other
 
 
-class FoldingTokenizer:
-    """A spaCy tokenizer for texts in any language; `doc.user_data["places"]` keeps the source offsets.
+class SpanFinder:
+    """A spaCy component: finds the phrases of a rule set and keeps them as `doc.spans["unveil"]`, labelled by rule id.
 
-    spaCy's own offsets assume that white space is one blank, which procurement texts are not.
+    Docs must come from the tokenizer `unveil.folding_tokenizer.v1`. Built once; a call keeps nothing.
     """
 
-    def __init__(self, vocab: Vocab) -> None:
-        self.vocab = vocab
+    def __init__(self, vocab: Vocab, rules: RuleSet) -> None:
+        self._vocab = vocab
+        self.use(rules)
 
-    def __call__(self, text: str) -> Doc:
-        found = tokens(text)
-        doc = Doc(self.vocab, words=[token.text for token in found])
-        doc.user_data["places"] = tuple(found)
-        return doc
-
-
-class SpanFinder:
-    """Finds the phrases of a rule set. Built once; a call keeps nothing."""
-
-    def __init__(self, rules: RuleSet) -> None:
-        self._rules = rules
-        self._language: Language = spacy.blank("xx")
-        self._language.tokenizer = FoldingTokenizer(self._language.vocab)
-        self._matcher = PhraseMatcher(self._language.vocab, attr="ORTH")
+    def use(self, rules: RuleSet) -> None:
+        """Compile a rule set in place of the present one."""
+        self.rules = rules
+        strings = self._vocab.strings
+        self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
+        self._spelled: dict[str, frozenset[str]] = {}
         for rule in rules.rules:
             if rule.phrases and rule.kind is not Kind.PROBE:
-                for pattern in self._patterns(rule):
-                    # One at a time: thousands of documents kept together cost more to collect than to make.
-                    self._matcher.add(rule.id, [pattern])
+                # Hashes of words, as the matcher itself keeps them: a small Doc for each would be slow to make.
+                phrases: Any = [[strings.add(word) for word in phrase] for phrase in _patterns(rule)]
+                self._matcher.add(rule.id, phrases)
+                if forms := _spelled_out(rule):
+                    self._spelled[rule.id] = forms
 
-    def read(self, segment: Segment, number: int) -> Reading:
-        """A segment's tokens, sentences and hits. Words met only here are forgotten afterwards."""
-        with self._language.memory_zone():
-            doc = self._language.make_doc(segment.text)
-            places: tuple[Token, ...] = doc.user_data["places"]
-            found = [(self._language.vocab.strings[key], first, last) for key, first, last in self._matcher(doc)]
-        sentences = sentence_ranges(segment.text)
-        hits = []
-        for rule_id, first, last in sorted(set(found), key=lambda item: (item[1], -item[2], item[0])):
-            if segment.language in self._rules.by_id[rule_id].not_in:
-                continue
-            start, end = places[first].start, places[last - 1].end
-            sentence = _sentence_of(sentences, start)
-            hits.append(Hit(self._rules.by_id[rule_id], first, last, start, end, sentence))
-        groups: dict[int, list[Hit]] = {}
-        for hit in hits:
-            groups.setdefault(hit.sentence, []).append(hit)
-        by_sentence = {sentence: tuple(group) for sentence, group in groups.items()}
-        concepts = frozenset(hit.rule.concept for hit in hits)
-        return Reading(segment, number, places, sentences, tuple(hits), by_sentence, concepts)
+    def __call__(self, doc: Doc) -> Doc:
+        strings = self._vocab.strings
+        found = sorted({(first, -last, strings[key]) for key, first, last in self._matcher(doc)})
+        pieces = pieces_of(doc)
+        number = 0
+        spans = []
+        for first, last, rule_id in found:
+            while first >= pieces[number].first + len(pieces[number].tokens):
+                number += 1
+            if self._holds(pieces[number], rule_id, first, -last):
+                spans.append(Span(doc, first, -last, label=rule_id))
+        doc.spans[SPANS] = SpanGroup(doc, name=SPANS, spans=spans)
+        return doc
 
-    def _patterns(self, rule: Rule) -> Iterator[Doc]:
-        for phrase in rule.phrases:
-            plain = words(phrase)
-            variants = written_together(plain) if rule.names_technology else [plain]
-            for variant in variants:
-                yield Doc(self._language.vocab, words=list(variant))
+    def _holds(self, piece: Piece, rule_id: str, first: int, last: int) -> bool:
+        """Whether a match counts here: in this language, and in full spelling where the skeleton is short."""
+        if piece.segment.language in self.rules.by_id[rule_id].not_in:
+            return False
+        forms = self._spelled.get(rule_id)
+        if forms is None:
+            return True
+        found = piece.tokens[first - piece.first : last - piece.first]
+        written = spelled(piece.segment.text[found[0].start : found[-1].end])
+        skeleton = squash(written)
+        telling = self.rules.by_id[rule_id].names_technology and len(skeleton) >= TELLING_SKELETON
+        return telling or written in forms
+
+    def to_bytes(self, **_: Any) -> bytes:
+        return pack.to_bytes(self.rules)
+
+    def from_bytes(self, data: bytes, **_: Any) -> "SpanFinder":
+        self.use(pack.from_bytes(data))
+        return self
+
+    def to_disk(self, path: Path | str, **_: Any) -> None:
+        Path(path).write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Path | str, **_: Any) -> "SpanFinder":
+        return self.from_bytes(Path(path).read_bytes())
+
+
+def readings_of(doc: Doc, rules: RuleSet) -> list[Reading]:
+    """The segments of a Doc as its spans see them."""
+    spans = doc.spans.get(SPANS, ())
+    by_piece: dict[int, list[Span]] = {}
+    pieces = pieces_of(doc)
+    number = 0
+    for span in spans:
+        while span.start >= pieces[number].first + len(pieces[number].tokens):
+            number += 1
+        by_piece.setdefault(number, []).append(span)
+    return [_reading(piece, number, by_piece.get(number, []), rules) for number, piece in enumerate(pieces)]
+
+
+def _reading(piece: Piece, number: int, spans: list[Span], rules: RuleSet) -> Reading:
+    sentences = tuple((low + piece.start, high + piece.start) for low, high in sentence_ranges(piece.text))
+    hits = []
+    for span in spans:
+        first, last = span.start - piece.first, span.end - piece.first
+        start, end = piece.tokens[first].start, piece.tokens[last - 1].end
+        hits.append(Hit(rules.by_id[span.label_], first, last, start, end, _sentence_of(sentences, start)))
+    groups: dict[int, list[Hit]] = {}
+    for hit in hits:
+        groups.setdefault(hit.sentence, []).append(hit)
+    by_sentence = {sentence: tuple(group) for sentence, group in groups.items()}
+    concepts = frozenset(hit.rule.concept for hit in hits)
+    return Reading(piece.segment, number, piece.tokens, sentences, tuple(hits), by_sentence, concepts)
+
+
+def _patterns(rule: Rule) -> Iterator[tuple[str, ...]]:
+    for phrase in rule.phrases:
+        plain = words(phrase)
+        yield from written_together(plain) if rule.names_technology else [plain]
+
+
+def _spelled_out(rule: Rule) -> frozenset[str]:
+    """The spellings of a rule's phrases, if any has marks that its skeleton lacks."""
+    forms = frozenset(spelled(phrase) for phrase in rule.phrases)
+    return forms if any(form != squash(form) for form in forms) else frozenset()
 
 
 def sentence_ranges(text: str) -> tuple[tuple[int, int], ...]:
