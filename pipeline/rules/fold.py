@@ -115,6 +115,9 @@ def tokens(text: str) -> list[Token]:
         folded = squash(found.group()) if found.lastgroup == "word" else fold(found.group())
         if folded:
             out.append(Token(folded, found.start(), found.end()))
+        elif out and out[-1].end == found.start() and unicodedata.category(found.group()) in {"Mn", "Mc"}:
+            # A mark that the skeleton leaves out belongs to its letter, in quotes and in the full spelling.
+            out[-1] = out[-1]._replace(end=found.end())
     return out
 
 
