@@ -8,6 +8,7 @@ import orjson
 from pipeline.names import normalise, run_together
 from pipeline.registry import Registry
 from pipeline.resolve import scheme_key
+from pipeline.rules.squash import Escapes
 from pipeline.screen import Screen, side_by_side
 
 Glance = Callable[[bytes], bool]
@@ -17,11 +18,21 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
     """Says False of a JSON record only where `Candidates.decide` would find no reason to keep its release.
 
     It looks at every string, name, number and code wherever it stands, so that it need not know how a release is
-    built: what a parser takes out of a record is among what it sees. Redaction only takes away.
+    built: what a parser takes out of a record is among what it sees. Redaction only takes away. Nearly all records hold
+    no such letters at all and are passed over as bytes.
     """
     names, numbers = _of_sole_purpose(registry)
+    telling_letters = [
+        *("id" + prefix for prefix in screen.code_prefixes),
+        *(number.rpartition(" ")[2] for number in numbers),
+        # "&" is read as "and" in names.
+        *(form for name in names for form in (name, name.replace("and", "")) if form),
+    ]
+    may_hold = screen.of_records(telling_letters)
 
     def glance(record: bytes) -> bool:
+        if not may_hold(record, Escapes.JSON):
+            return False
         try:
             value = orjson.loads(record)
         except orjson.JSONDecodeError:

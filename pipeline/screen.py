@@ -1,17 +1,17 @@
 """The screen: a quick superset of the rules, so that most notices never meet spaCy."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from models.procurement import Classification
-from pipeline.rules.fold import fold, squash, stands_alone, words_pattern
+from pipeline.rules.fold import squash, stands_alone, words_pattern
 from pipeline.rules.load import MIN_LITERAL
 from pipeline.rules.model import Kind, RuleSet
-from pipeline.rules.squash import Escapes, Letters, squashed, unescaped, wide_form
+from pipeline.rules.squash import Escapes, Letters, folded, squashed, unescaped, wide_form
 
 # Put between texts that are looked at together: letters, so that no literal reaches from one into the next.
 _SEAM: Final = "\nqzq\n"
@@ -56,6 +56,30 @@ class Screen:
         """`may_match` for a text in UTF-8, or in a JSON string or XML text that was not unescaped yet."""
         return self.may_match(unescaped(data, escapes))
 
+    def of_records(self, letters: Iterable[str]) -> Callable[[bytes, Escapes], bool]:
+        """A screen of whole records as they come in bytes, which are not parsed.
+
+        It says False only where no text of the record may matter (see `may_matter`) and none of `letters` stands in its
+        squashed letters. Records whose letters do not all squash to ASCII always pass: names are read otherwise there.
+        """
+        sure = _smallest([*self._sure.literals, *self._probes.literals, *filter(squash, letters)])
+        checked = _without(self._checked.literals, _Finder(sure))
+        every = _Finder([*sure, *checked])
+        to_check = frozenset(checked)
+
+        def may_hold(record: bytes, escapes: Escapes) -> bool:
+            text = unescaped(record, escapes)
+            found = squashed(text)
+            if found.wide:
+                return True
+            literals = every.found(found)
+            if not literals or literals[0] not in to_check:
+                return bool(literals)
+            words = folded(text)
+            return any(stands_alone(_pattern(literal), words) for literal in literals)
+
+        return may_hold
+
     def may_matter(self, text: str) -> bool:
         """False only where `may_match` says so and no probe word stands in the text, not even inside other words."""
         letters = squashed(text)
@@ -67,8 +91,8 @@ class Screen:
         literals = self._checked.found(letters)
         if not literals:
             return False
-        folded = fold(text)
-        return any(stands_alone(_pattern(literal), folded) for literal in literals)
+        words = folded(text)
+        return any(stands_alone(_pattern(literal), words) for literal in literals)
 
     def probe(self, text: str, classifications: Iterable[Classification] = ()) -> tuple[str, ...]:
         """Ids of the probe rules whose words stand in the text or whose codes classify it, in order.
@@ -92,19 +116,19 @@ class Screen:
 
     def _probed(self, text: str) -> list[str]:
         literals = self._probes.found(squashed(text))
-        folded = fold(text) if literals else ""
-        words = [literal for literal in literals if stands_alone(_pattern(literal), folded)]
-        return [rule_id for word in words for rule_id in self._probe_ids[word]]
+        words = folded(text) if literals else ""
+        alone = [literal for literal in literals if stands_alone(_pattern(literal), words)]
+        return [rule_id for literal in alone for rule_id in self._probe_ids[literal]]
 
 
 class _Finder:
     """Literals in squashed texts: one automaton for those of ASCII letters, one for all, in two bytes a letter."""
 
     def __init__(self, literals: Iterable[str]) -> None:
-        self._all = tuple(literals)
-        self._narrow = tuple(literal for literal in self._all if squash(literal).isascii())
+        self.literals = tuple(literals)
+        self._narrow = tuple(literal for literal in self.literals if squash(literal).isascii())
         self._in_narrow = _automaton([squash(literal).encode("ascii") for literal in self._narrow])
-        self._in_wide = _automaton([wide_form(literal) for literal in self._all])
+        self._in_wide = _automaton([wide_form(literal) for literal in self.literals])
 
     def finds(self, letters: Letters) -> bool:
         """Whether any literal stands in the letters."""
@@ -116,7 +140,7 @@ class _Finder:
 
     def found(self, letters: Letters) -> list[str]:
         """The literals that stand in the letters, in their own order."""
-        automaton, literals = (self._in_wide, self._all) if letters.wide else (self._in_narrow, self._narrow)
+        automaton, literals = (self._in_wide, self.literals) if letters.wide else (self._in_narrow, self._narrow)
         if automaton is None:
             return []
         hits = automaton.find_matches_as_indexes(letters.data, overlapping=True)

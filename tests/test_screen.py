@@ -14,8 +14,8 @@ from models.procurement import Classification
 from pipeline.flag.context import terms
 from pipeline.flag.flagger import Flagger
 from pipeline.rules import RuleSet, load_rules
-from pipeline.rules.fold import squash
-from pipeline.rules.squash import Escapes, squashed
+from pipeline.rules.fold import fold, squash
+from pipeline.rules.squash import Escapes, folded, squashed
 from pipeline.screen import Screen
 
 RULES = load_rules(Path(__file__).parent.parent / "data" / "rules")
@@ -153,3 +153,4 @@ def test_squashing_by_table_is_squashing_letter_by_letter(text: str) -> None:
     inside_the_plane = "".join(c for c in squash(text) if ord(c) < 0xFFFF)
     assert letters.data.decode("utf-16-le" if letters.wide else "ascii") == inside_the_plane
     assert letters.wide == (not inside_the_plane.isascii())
+    assert folded(text) == "".join(c for c in fold(text) if ord(c) < 0xFFFF and c != "\0")

@@ -115,7 +115,7 @@ def tokens(text: str) -> list[Token]:
         folded = squash(found.group()) if found.lastgroup == "word" else fold(found.group())
         if folded:
             out.append(Token(folded, found.start(), found.end()))
-        elif out and out[-1].end == found.start() and unicodedata.category(found.group()) in {"Mn", "Mc"}:
+        elif out and out[-1].end == found.start() and all(unicodedata.category(c) in {"Mn", "Mc"} for c in found.group()):
             # A mark that the skeleton leaves out belongs to its letter, in quotes and in the full spelling.
             out[-1] = out[-1]._replace(end=found.end())
     return out
@@ -190,7 +190,8 @@ def _mark_class() -> str:
 
 _IGNORED_ONE = re.compile(f"[{_IGNORED}]")
 _FOLD, _SQUASH, _SPELLED = _tables()
-# What squashing changes, by code point; for tables that squash faster than `squash`.
+# What folding and squashing change, by code point; for tables that are faster than `str.translate`.
+FOLDED: Mapping[int, str] = MappingProxyType(_FOLD)
 SQUASHED: Mapping[int, str] = MappingProxyType(_SQUASH)
 _ASCII_DELETED = bytes(c for c in range(128) if not chr(c).isalnum())
 _WORD = rf"(?:[^\W_{_BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
