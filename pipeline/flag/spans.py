@@ -26,14 +26,14 @@ TELLING_SKELETON = 8
 _SENTENCE_END = re.compile(
     r"(?<!\bNo)(?<!\bNos)(?<!\bInc)(?<!\bLtd)(?<!\bRs)(?<!\bvs)(?<!\bart)(?<!\be\.g)(?<!\bi\.e)(?<!\bCo)(?<!\bSt)"
     r"(?<![\s.][A-Z])[.!?][\"'”’)\]]*(?=\s)"
-    r"|[;。！？；।]"
+    r"|[;。！？；।။]"
     r"|\r?\n[ \t]*\r?\n"
     r"|\r?\n(?=[ \t]*(?:[•*▪●‣◦–-]|\(?[0-9a-zA-Z]{1,3}[.)])[ \t])"
 )
 
 
 # What parts clauses, in any script; a hyphen within a word or a decimal comma does not.
-_CLAUSE_END = re.compile(r"[,;:{}|\t\n،؛、，；：（）。।–—]|\s-\s|\.\s")
+_CLAUSE_END = re.compile(r"[,;:{}|\t\n،؛၊、，；：（）。।–—]|\s-\s|\.\s")
 
 # Tables and lists without full stops: cut there, so that work stays in proportion to a text's length.
 _LONGEST = 2000
