@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from flows.cli_rules import assess, evaluate, rules
 from pipeline.errors import UnveilError
 
 _PATH = click.Path(path_type=Path)
@@ -242,14 +243,9 @@ def build(store: Any) -> None:
         say(f"note: {warning}")
 
 
-@main.command()
-@click.argument("file", type=_PATH)
-def assess(file: Path) -> None:
-    """Flag passages of FILE.jsonl, rows {id, title, text, language?}; prints JSON lines."""
-    from flows.assessing import assess_file
-
-    for row in assess_file(file):
-        click.echo(json.dumps(row, ensure_ascii=False))
+main.add_command(assess)
+main.add_command(evaluate)
+main.add_command(rules)
 
 
 @main.command()
@@ -354,25 +350,6 @@ def vendors_match(store: Any, name: str, country: str | None, buyer_country: str
         click.echo(json.dumps(found.model_dump(mode="json"), ensure_ascii=False))
     else:
         click.echo(f"{found.vendor_id or 'no match'}\t{found.score:.2f}\t{found.why}")
-
-
-@main.group()
-def rules() -> None:
-    """Look at the rules."""
-
-
-@rules.command("explain")
-@click.argument("rule_id")
-def rules_explain(rule_id: str) -> None:
-    """Show a rule: what it matches, what it means, and why it is there."""
-    from flows.house import House
-    from pipeline.errors import WrongUse
-    from pipeline.store import default_store
-
-    known = House(default_store()).rules
-    if rule_id not in known.by_id:
-        raise WrongUse(f"There is no rule `{rule_id}`; rule ids stand beside every quote and in data/rules.")
-    click.echo(known.explain(rule_id))
 
 
 @main.command()

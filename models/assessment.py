@@ -21,7 +21,8 @@ class Segment(Record):
 class Mention(Record):
     """One match of one rule: a span, what it means and how the text speaks of it.
 
-    `quote` is the sentence around the span; `cue` is the words that set a polarity other than asserted.
+    `quote` is the sentence around the span; `cue` is the words that set a polarity other than asserted. `gloss` and
+    `cue_gloss` say in English what words in another language mean.
     """
 
     where: str
@@ -34,12 +35,17 @@ class Mention(Record):
     technology: Technology | None = None
     polarity: Polarity = Polarity.ASSERTED
     cue: str = ""
+    gloss: str = ""
+    cue_gloss: str = ""
     payload_sha256: str = ""
     pointer: str = ""
 
 
 class Assessment(Record):
-    """Scope by the codebook: a machine's opinion that a person may confirm or reject."""
+    """Scope by the codebook: a machine's opinion that a person may confirm or reject.
+
+    `rests_on` are the rules whose words decided the scope, none where nothing was found or the registry decided.
+    """
 
     scope: Scope
     technology: tuple[Technology, ...] = ()
@@ -50,6 +56,7 @@ class Assessment(Record):
     clauses: tuple[str, ...] = ()
     confidence: float = 0.0
     why: str = ""
+    rests_on: tuple[str, ...] = ()
     mentions: tuple[Mention, ...] = ()
     rules_version: str
     registry_version: str = ""

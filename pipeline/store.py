@@ -85,13 +85,17 @@ def disk_guard(where: Path) -> Iterator[None]:
 
 def write_json_atomic(path: Path, value: Any) -> None:
     """Writes JSON under a temporary name, syncs it and renames it over `path`."""
+    write_text_atomic(path, json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def write_text_atomic(path: Path, text: str) -> None:
+    """Writes UTF-8 under a temporary name, syncs it and renames it over `path`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with disk_guard(path.parent):
         try:
             with temporary.open("w", encoding="utf-8") as handle:
-                json.dump(value, handle, ensure_ascii=False, indent=1, sort_keys=True)
-                handle.write("\n")
+                handle.write(text)
                 handle.flush()
                 os.fsync(handle.fileno())
             temporary.replace(path)

@@ -496,7 +496,7 @@ def test_meta_says_what_it_was_built_from(db):
     meta = dict(ask(db, "SELECT key, value FROM meta"))
     assert meta.pop("unveil_version")
     assert meta == {
-        "schema_version": "2", "rules_version": RULES, "registry_version": "reg-1",
+        "schema_version": "3", "rules_version": RULES, "registry_version": "reg-1",
         "built_at": "2026-07-01T03:00:00+00:00",
     }  # fmt: skip
 

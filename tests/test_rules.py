@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from models.assessment import Segment
 from models.codes import Technology
-from pipeline.flag import Flagger
-from pipeline.flag.lifecycle import lifecycle_of
-from pipeline.rules import Kind, PhraseError, Rule, RuleFileError, RuleSet, expand, load_rules
+from pipeline.flag.examples import failures
+from pipeline.rules import Kind, PhraseError, RuleFileError, RuleSet, expand, load_rules
 from pipeline.rules.fold import fold, squash, tokens
-from pipeline.screen import Screen
 
 RULES = Path(__file__).parent.parent / "data" / "rules"
 
@@ -22,38 +19,20 @@ def rules() -> RuleSet:
     return load_rules(RULES)
 
 
-class Finder:
-    """Whether a rule finds an example, by the way its kind is used."""
-
-    def __init__(self, rules: RuleSet) -> None:
-        self.flagger = Flagger(rules)
-        self.screen = Screen(rules)
-
-    def finds(self, rule: Rule, text: str) -> bool:
-        if rule.kind is Kind.PROBE:
-            return rule.id in self.screen.probe(text)
-        segment = Segment(where="description", text=text)
-        if rule.names_technology:
-            return any(mention.rule_id == rule.id for mention in self.flagger.mentions([segment]))
-        case = self.flagger.case([segment])
-        if rule.kind is Kind.LIFECYCLE:
-            return any(hit.rule is rule for _, hit in lifecycle_of(case)[1])
-        return any(hit.rule is rule for hit in case.readings[0].hits)
+def test_every_example_does_what_its_rule_says(rules: RuleSet) -> None:
+    assert [str(failure) for failure in failures(rules)] == []
 
 
-@pytest.fixture(scope="module")
-def finder(rules: RuleSet) -> Finder:
-    return Finder(rules)
-
-
-def test_every_match_example_is_found(rules: RuleSet, finder: Finder) -> None:
-    missed = [(rule.id, text) for rule in rules.rules for text in rule.match if not finder.finds(rule, text)]
-    assert missed == []
-
-
-def test_no_counter_example_is_found(rules: RuleSet, finder: Finder) -> None:
-    wrong = [(rule.id, text) for rule in rules.rules for text in rule.no_match if finder.finds(rule, text)]
-    assert wrong == []
+def test_an_example_that_lies_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yml").write_text(
+        "kind: technology\nlanguage: en\nrules:\n"
+        "  - {id: t, concept: face, technology: face_unspecified, strength: strong, phrases: [face finding],\n"
+        "     match: [face seeking], no_match: [the face finding]}\n"
+    )
+    assert [str(failure) for failure in failures(load_rules(tmp_path))] == [
+        "a.yml:4: t does not match its example “face seeking”",
+        "a.yml:4: t matches its example “the face finding”",
+    ]
 
 
 def test_every_rule_with_phrases_has_both_kinds_of_example(rules: RuleSet) -> None:

@@ -30,7 +30,7 @@ from pipeline.store import Store, disk_guard
 
 __all__ = ["SCHEMA_VERSION", "BuildResult", "Vendors", "build", "create_schema", "database_fingerprint"]
 
-SCHEMA_VERSION: Final = "2"
+SCHEMA_VERSION: Final = "3"
 # Today's R, DBeaver, shell and browser builds of DuckDB read this format; they refuse that of 2.0.
 _STORAGE: Final = "v1.4.0"
 _SQL: Final = Path(__file__).parent

@@ -247,6 +247,8 @@ COMMENT ON COLUMN mention.concept IS 'What the words mean.';
 COMMENT ON COLUMN mention.technology IS 'Technology they speak of; NULL for context.';
 COMMENT ON COLUMN mention.polarity IS 'How the text speaks of it: asserted, optional, hypothetical or excluded.';
 COMMENT ON COLUMN mention.cue IS 'Words that set a polarity other than asserted.';
+COMMENT ON COLUMN mention.gloss IS 'The words in short English, where they are in another language; of the rule, not of the sentence.';
+COMMENT ON COLUMN mention.cue_gloss IS 'The cue''s words in short English.';
 COMMENT ON COLUMN mention.text IS 'The words matched.';
 COMMENT ON COLUMN mention.quote IS 'The sentence around them, redacted.';
 COMMENT ON COLUMN mention.char_start IS 'First character of the words in the text at that place, counted from 0.';
@@ -265,6 +267,7 @@ COMMENT ON COLUMN assessment.lifecycle IS 'What the text says of the lifecycle: 
 COMMENT ON COLUMN assessment.lifecycle_basis IS 'text, document or none.';
 COMMENT ON COLUMN assessment.confidence IS 'The rules'' confidence, 0 to 1.';
 COMMENT ON COLUMN assessment.why IS 'The reasons in a sentence.';
+COMMENT ON COLUMN assessment.rests_on IS 'Rules whose words decided the scope; none where nothing was found or the registry decided.';
 COMMENT ON COLUMN assessment.rules_version IS 'Version of the rules.';
 COMMENT ON COLUMN assessment.registry_version IS 'Version of the registry.';
 COMMENT ON COLUMN assessment.review IS 'machine, one_reviewer, two_reviewers (of two roles), disputed or retracted.';

@@ -67,13 +67,13 @@ SCHEMAS: Final[Mapping[str, pa.Schema]] = {
     "child_supplier": pa.schema(_texts("child_id", "contract_id", "local_id")),
     "mention": pa.schema(
         _texts("mention_id", "contract_id", "where", "rule_id", "concept", "technology", "polarity", "cue", "text")
-        | _texts("quote", "evidence_id")
+        | _texts("gloss", "cue_gloss", "quote", "evidence_id")
         | {"char_start": _COUNT, "char_end": _COUNT, "page": _COUNT}
     ),
     "assessment": pa.schema(
         _texts("contract_id", "scope", "function", "lifecycle", "lifecycle_basis", "why", "rules_version")
         | _texts("registry_version", "review", "evidence_id")
-        | {"technology": _TEXTS, "setting": _TEXTS, "clauses": _TEXTS, "confidence": pa.float64()}
+        | {"technology": _TEXTS, "setting": _TEXTS, "clauses": _TEXTS, "rests_on": _TEXTS, "confidence": pa.float64()}
     ),
 }
 
@@ -304,6 +304,8 @@ def _assessment_rows(merged: Merged, assessment: Assessment, review: ReviewState
             "technology": mention.technology,
             "polarity": mention.polarity,
             "cue": mention.cue,
+            "gloss": mention.gloss or None,
+            "cue_gloss": mention.cue_gloss or None,
             "text": mention.text,
             "quote": mention.quote,
             "char_start": mention.start,
@@ -324,6 +326,7 @@ def _assessment_rows(merged: Merged, assessment: Assessment, review: ReviewState
             "lifecycle_basis": assessment.lifecycle_basis,
             "confidence": assessment.confidence,
             "why": assessment.why,
+            "rests_on": list(assessment.rests_on),
             "rules_version": assessment.rules_version,
             "registry_version": assessment.registry_version,
             "review": review,

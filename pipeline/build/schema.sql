@@ -134,13 +134,13 @@ CREATE TABLE page (
 CREATE TABLE mention (
     mention_id VARCHAR PRIMARY KEY, contract_id VARCHAR NOT NULL REFERENCES contract (contract_id), "where" VARCHAR,
     rule_id VARCHAR NOT NULL, concept VARCHAR, technology VARCHAR, polarity VARCHAR NOT NULL, cue VARCHAR,
-    text VARCHAR, quote VARCHAR, char_start INTEGER, char_end INTEGER, page INTEGER,
+    gloss VARCHAR, cue_gloss VARCHAR, text VARCHAR, quote VARCHAR, char_start INTEGER, char_end INTEGER, page INTEGER,
     evidence_id VARCHAR NOT NULL REFERENCES evidence (evidence_id)
 );
 
 CREATE TABLE assessment (
     contract_id VARCHAR PRIMARY KEY REFERENCES contract (contract_id), scope VARCHAR NOT NULL, technology VARCHAR[],
     function VARCHAR, setting VARCHAR[], clauses VARCHAR[], lifecycle VARCHAR, lifecycle_basis VARCHAR,
-    confidence DOUBLE, why VARCHAR, rules_version VARCHAR, registry_version VARCHAR, review VARCHAR NOT NULL,
+    confidence DOUBLE, why VARCHAR, rests_on VARCHAR[], rules_version VARCHAR, registry_version VARCHAR, review VARCHAR NOT NULL,
     evidence_id VARCHAR NOT NULL REFERENCES evidence (evidence_id)
 );

@@ -36,6 +36,7 @@ class Term:
     polarity: Polarity = Polarity.ASSERTED
     category: CueCategory | None = None
     cue: str = ""
+    cue_gloss: str = ""
 
     @property
     def rule(self) -> Rule:
@@ -136,7 +137,7 @@ def _with_polarity(hit: Hit, reading: Reading, cues: list[Hit]) -> Term:
         for cue in reaching:
             if cue.rule.category is category:
                 words = reading.segment.text[cue.start : cue.end]
-                return Term(hit, reading, _POLARITY[category], category, words)
+                return Term(hit, reading, _POLARITY[category], category, words, cue.rule.gloss)
     return Term(hit, reading)
 
 

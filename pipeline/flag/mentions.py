@@ -55,6 +55,8 @@ def _mention(reading: Reading, hit: Hit, term: Term | None) -> Mention:
         technology=hit.rule.technology,
         polarity=term.polarity if term else Polarity.ASSERTED,
         cue=term.cue if term else "",
+        gloss=hit.rule.gloss,
+        cue_gloss=term.cue_gloss if term else "",
         payload_sha256=segment.payload_sha256,
         pointer=segment.pointer,
     )

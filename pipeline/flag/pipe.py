@@ -165,6 +165,7 @@ def assessment(doc: Doc) -> Doc:
         clauses=found.clauses,
         confidence=confidence,
         why=f"{decision.scope.value}: {'; '.join(found.reasons)}. Confidence {confidence:.2f} = {sum_of}.",
+        rests_on=tuple(dict.fromkeys(one.term.rule.id for one in decision.rests_on)),
         mentions=tuple(mentions_of(found.case)),
         rules_version=found.rules_version,
     )

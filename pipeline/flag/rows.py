@@ -64,6 +64,7 @@ def _plain(row_id: str, assessment: Assessment, vendors: list[str]) -> dict[str,
         "vendors": vendors,
         "confidence": assessment.confidence,
         "why": assessment.why,
+        "rests_on": list(assessment.rests_on),
         "mentions": [
             {
                 "where": mention.where,
@@ -73,6 +74,7 @@ def _plain(row_id: str, assessment: Assessment, vendors: list[str]) -> dict[str,
                 "rule_id": mention.rule_id,
                 "polarity": mention.polarity.value,
                 "cue": mention.cue,
+                "gloss": mention.gloss,
                 "quote": mention.quote,
             }
             for mention in assessment.mentions

@@ -43,7 +43,8 @@ _CONTRACTS: Final = """
     ORDER BY coalesce(c.updated_on, c.published_on) DESC NULLS LAST, c.contract_id
 """
 _MENTIONS: Final = """
-    SELECT m.contract_id, m."where" AS place, m.rule_id, m.technology, m.polarity, m.cue, m.text, m.quote,
+    SELECT m.contract_id, m."where" AS place, m.rule_id, m.technology, m.polarity, m.cue, m.gloss, m.cue_gloss,
+           m.text, m.quote,
            m.page, m.evidence_id
     FROM mention m WHERE m.contract_id IN (SELECT unnest($ids))
     ORDER BY m.contract_id, m.page NULLS FIRST, m."where", m.char_start, m.mention_id
@@ -278,6 +279,8 @@ def _quote(sentence: str, matched: Sequence[Row], proofs: Mapping[str, Proof]) -
         page=first["page"],
         polarity=first["polarity"],
         cue=first["cue"] or "",
+        gloss=first["gloss"] or "",
+        cue_gloss=first["cue_gloss"] or "",
         rules=tuple(dict.fromkeys(row["rule_id"] for row in matched)),
         proof=proofs.get(first["evidence_id"]),
     )

@@ -36,7 +36,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """A sentence of a record or document with the words that matched, and how the text speaks of them."""
+    """A sentence of a record or document, the words that matched in it, and how it speaks; glosses are English."""
 
     before: str
     words: str
@@ -45,6 +45,8 @@ class Quote:
     page: int | None
     polarity: str
     cue: str
+    gloss: str
+    cue_gloss: str
     rules: tuple[str, ...]
     proof: Proof | None
 

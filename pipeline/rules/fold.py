@@ -115,7 +115,7 @@ def tokens(text: str) -> list[Token]:
         folded = squash(found.group()) if found.lastgroup == "word" else fold(found.group())
         if folded:
             out.append(Token(folded, found.start(), found.end()))
-        elif out and out[-1].end == found.start() and all(unicodedata.category(c) in {"Mn", "Mc"} for c in found.group()):
+        elif out and out[-1].end == found.start() and _are_marks(found.group()):
             # A mark that the skeleton leaves out belongs to its letter, in quotes and in the full spelling.
             out[-1] = out[-1]._replace(end=found.end())
     return out
@@ -142,6 +142,10 @@ def stands_alone(pattern: re.Pattern[str], folded: str) -> bool:
             return True
         found = pattern.search(folded, found.start() + 1)
     return False
+
+
+def _are_marks(text: str) -> bool:
+    return all(unicodedata.category(character) in {"Mn", "Mc"} for character in text)
 
 
 def _codes(ranges: Iterable[tuple[int, int]]) -> frozenset[str]:
