@@ -3,10 +3,10 @@
 import json
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,6 +14,7 @@ from flows.cli_rules import assess, evaluate, rules
 from pipeline.errors import UnveilError
 
 _PATH = click.Path(path_type=Path)
+_T = TypeVar("_T")
 
 
 def say(text: str) -> None:
@@ -26,6 +27,12 @@ def _progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}")
         sys.stderr.flush()
+
+
+def _bar(items: Iterable[_T], length: int, label: str) -> Iterator[_T]:
+    """The items as they come, with a bar for a person at a terminal."""
+    with click.progressbar(items, length=length, label=label, file=sys.stderr, show_pos=True) as shown:
+        yield from shown
 
 
 def _end_progress() -> None:
@@ -207,8 +214,9 @@ def rescreen(store: Any, as_json: bool) -> None:
     """Re-derive everything from the archive after a change in rules or registry, and print what changed."""
     from flows.house import open_house
     from flows.rescreen import rescreen as derive_again
+    from flows.rescreen import summary
 
-    result = derive_again(open_house(store), _progress)
+    result = derive_again(open_house(store), _progress, _bar)
     _end_progress()
     if as_json:
         click.echo(json.dumps(result.to_json(), ensure_ascii=False, indent=1, default=str))
@@ -217,8 +225,9 @@ def rescreen(store: Any, as_json: bool) -> None:
         before = change.before["scope"] if change.before else "not flagged"
         after = change.after["scope"] if change.after else "not flagged"
         vendors = ", ".join((change.after or change.before or {}).get("vendor_ids") or ()) or "no named vendor"
-        click.echo(f"{change.contract_id}\t{before} -> {after}\t{vendors}\t{change.title}")
-    say(f"{len(result.changes)} flags changed.")
+        rules = ", ".join(change.rules) or "no rule: registry or decision"
+        click.echo(f"{change.kind}\t{change.contract_id}\t{before} -> {after}\t{vendors}\t{rules}\t{change.title}")
+    say(summary(result))
     for source_id in result.queried_sources:
         say(f"{source_id} is searched with our terms: ask it again to find what new terms would bring.")
     if result.documents_to_fetch:

@@ -39,6 +39,7 @@ class House:
 
     store: Store
     sample: bool = False
+    rules_folder: Path = DATA / "rules"
 
     @cached_property
     def cards(self) -> Mapping[str, SourceCard]:
@@ -46,7 +47,7 @@ class House:
 
     @cached_property
     def rules(self) -> RuleSet:
-        return load_rules(DATA / "rules")
+        return load_rules(self.rules_folder)
 
     @cached_property
     def terms(self) -> Mapping[str, Sequence[str]]:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from flows.house import House
+from flows.rescreen import rescreen
 from pipeline.archive import read_run, run_info
 from pipeline.archive_writer import RunWriter
 from pipeline.build.checks import database_fingerprint
@@ -221,3 +225,28 @@ def test_rescreening_says_what_changed_and_asks_no_portal(store: Path) -> None:
     ran: Ran = unveil("rescreen", "--json", store=store)
     assert ran.code == 0, ran.err
     assert ran.data["changes"] == []
+
+
+def test_rescreening_after_a_change_of_rules_names_the_rules(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store, tmp_path / "store")
+    title = "Visitor experience analytics for the market hall"
+    (flag,) = asked(store, f"SELECT contract_id, rests_on FROM contract JOIN assessment USING (contract_id) "
+                           f"WHERE title = '{title}'")  # fmt: skip
+    rules = tmp_path / "rules"
+    shutil.copytree(DATA / "rules", rules)
+    for file in rules.rglob("*.yml"):
+        kept = yaml.safe_load(file.read_text())
+        kept["rules"] = [rule for rule in kept["rules"] if rule["id"] not in flag["rests_on"]]
+        file.write_text(yaml.safe_dump(kept, allow_unicode=True))
+    house = House(Store(tmp_path / "store"), sample=True, rules_folder=rules)
+    (lost,) = [change for change in rescreen(house).changes if change.title == title]
+    assert (lost.kind, lost.contract_id) == ("no_longer_flagged", flag["contract_id"])
+    assert set(lost.rules) >= set(flag["rests_on"])
+    house = House(Store(tmp_path / "store"), sample=True)
+    (found,) = [change for change in rescreen(house).changes if change.title == title]
+    assert found.kind == "newly_flagged"
+    assert set(found.rules) == set(flag["rests_on"])
+    with connect(house.store) as connection:
+        assert connection.execute("SELECT DISTINCT rules_version FROM assessment").fetchall() == [
+            (house.rules.version,)
+        ]
