@@ -128,7 +128,8 @@ class _Finder:
         self.literals = tuple(literals)
         self._narrow = tuple(literal for literal in self.literals if squash(literal).isascii())
         self._in_narrow = _automaton([squash(literal).encode("ascii") for literal in self._narrow])
-        self._in_wide = _automaton([wide_form(literal) for literal in self.literals])
+        # Of two bytes a letter, tables of every state would take hundreds of megabytes.
+        self._in_wide = _automaton([wide_form(literal) for literal in self.literals], quick_to_search=False)
 
     def finds(self, letters: Letters) -> bool:
         """Whether any literal stands in the letters."""
@@ -151,7 +152,7 @@ class _Finder:
 def _smallest(literals: Iterable[str]) -> list[str]:
     """One literal of each squashed form, without those that hold another: where they stand, the other stands too."""
     forms = {squash(literal): literal for literal in literals}
-    whole = _automaton([form.encode() for form in forms])
+    whole = _automaton([form.encode() for form in forms], quick_to_search=False)
     if whole is None:
         return []
     return [literal for form, literal in forms.items() if not _holds_shorter(form, whole)]
@@ -177,5 +178,7 @@ def _is_short(phrase: str) -> bool:
     return letters.isascii() and len(letters) < MIN_LITERAL
 
 
-def _automaton(literals: list[bytes]) -> BytesAhoCorasick | None:
-    return BytesAhoCorasick(literals, implementation=Implementation.DFA) if literals else None
+def _automaton(literals: list[bytes], quick_to_search: bool = True) -> BytesAhoCorasick | None:
+    """Quick to search, or quick to make."""
+    kind = Implementation.DFA if quick_to_search else Implementation.ContiguousNFA
+    return BytesAhoCorasick(literals, implementation=kind) if literals else None

@@ -1,6 +1,7 @@
 """The flagger: segments of one process in, mentions and an assessment out."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from models.assessment import Assessment, Mention, Segment
 from models.codes import Technology
@@ -27,7 +28,10 @@ class Flagger:
         self._rules = rules
         self._pipeline = load_pipeline(rules)
         self._tokenizer = FoldingTokenizer(self._pipeline.vocab)
-        self._screen = Screen(rules)
+
+    @cached_property
+    def _screen(self) -> Screen:
+        return Screen(self._rules)
 
     @property
     def rules(self) -> RuleSet:

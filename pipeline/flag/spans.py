@@ -4,18 +4,18 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from spacy.matcher import PhraseMatcher
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.vocab import Vocab
 
 from models.assessment import Segment
+from pipeline.flag.patterns import compile_patterns
 from pipeline.flag.tokenizer import Piece, pieces_of
 from pipeline.rules import pack
 from pipeline.rules.fold import Token, spelled, squash
-from pipeline.rules.model import Kind, Rule, RuleSet
-from pipeline.rules.phrases import words, written_together
+from pipeline.rules.model import Rule, RuleSet
 
 # The name of the span group.
 SPANS = "unveil"
@@ -91,16 +91,14 @@ class SpanFinder:
     def use(self, rules: RuleSet) -> None:
         """Compile a rule set in place of the present one."""
         self.rules = rules
-        strings = self._vocab.strings
         self._matcher = PhraseMatcher(self._vocab, attr="ORTH")
         self._spelled: dict[str, frozenset[str]] = {}
-        for rule in rules.rules:
-            if rule.phrases and rule.kind is not Kind.PROBE:
-                # Hashes of words, as the matcher itself keeps them: a small Doc for each would be slow to make.
-                phrases: Any = [[strings.add(word) for word in phrase] for phrase in _patterns(rule)]
-                self._matcher.add(rule.id, phrases)
-                if forms := _spelled_out(rule):
-                    self._spelled[rule.id] = forms
+        if not rules.rules:
+            return
+        compiled = compile_patterns(rules)
+        for rule_id, phrases in compiled.patterns():
+            self._matcher.add(rule_id, cast(Any, phrases))
+        self._spelled = compiled.spelled
 
     def __call__(self, doc: Doc) -> Doc:
         strings = self._vocab.strings
@@ -169,18 +167,6 @@ def _reading(piece: Piece, number: int, spans: list[Span], rules: RuleSet) -> Re
     by_sentence = {sentence: tuple(group) for sentence, group in groups.items()}
     concepts = frozenset(hit.rule.concept for hit in hits)
     return Reading(piece.segment, number, piece.tokens, sentences, tuple(hits), by_sentence, concepts)
-
-
-def _patterns(rule: Rule) -> Iterator[tuple[str, ...]]:
-    for phrase in rule.phrases:
-        plain = words(phrase)
-        yield from written_together(plain) if rule.names_technology else [plain]
-
-
-def _spelled_out(rule: Rule) -> frozenset[str]:
-    """The spellings of a rule's phrases, if any has marks that its skeleton lacks."""
-    forms = frozenset(spelled(phrase) for phrase in rule.phrases)
-    return forms if any(form != squash(form) for form in forms) else frozenset()
 
 
 def sentence_ranges(text: str) -> tuple[tuple[int, int], ...]:

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 # Scripts written without spaces between words: one character a token there.
-_BREAKLESS = (
+BREAKLESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 # Characters that leave no trace: NUL, halves of broken code points, zero width and bidi marks, soft hyphen, trade mark
@@ -189,7 +189,7 @@ def _mark_class() -> str:
             runs[-1][1] = code
         else:
             runs.append([code, code])
-    return "".join(f"{chr(a)}-{chr(b)}" for a, b in runs if not re.match(f"[{_BREAKLESS}]", chr(a)))
+    return "".join(f"{chr(a)}-{chr(b)}" for a, b in runs if not re.match(f"[{BREAKLESS}]", chr(a)))
 
 
 _IGNORED_ONE = re.compile(f"[{_IGNORED}]")
@@ -198,8 +198,8 @@ _FOLD, _SQUASH, _SPELLED = _tables()
 FOLDED: Mapping[int, str] = MappingProxyType(_FOLD)
 SQUASHED: Mapping[int, str] = MappingProxyType(_SQUASH)
 _ASCII_DELETED = bytes(c for c in range(128) if not chr(c).isalnum())
-_WORD = rf"(?:[^\W_{_BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
-_GLUED = re.compile(rf"[^\W_{_BREAKLESS}]")
+_WORD = rf"(?:[^\W_{BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
+_GLUED = re.compile(rf"[^\W_{BREAKLESS}]")
 _TOKEN = re.compile(
     rf"(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"
     rf"|(?P<one>[^\s\x01-\x1f\x7f-\x9f{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4])"

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
@@ -13,6 +13,8 @@ import yaml
 
 from models.codes import Function, Lifecycle, Setting, Technology
 from pipeline.errors import WrongUse
+from pipeline.rules import pack
+from pipeline.rules.cache import cached
 from pipeline.rules.fold import squash
 from pipeline.rules.model import Code, CueCategory, Direction, Kind, Reach, Rule, RuleSet, Strength
 from pipeline.rules.phrases import CLITICS, PhraseError, expand
@@ -74,7 +76,7 @@ class RuleFileError(WrongUse, ValueError):
 
 
 def load_rules(path: Path) -> RuleSet:
-    """The rules of every `*.yml` file under a folder, files in order of their paths.
+    """The rules of every `*.yml` file under a folder, in order of their paths; from the cache if they are known.
 
     Raises `RuleFileError` for a file that cannot be read as rules, a rule with an unknown or missing field, a value
     outside its codelist, a phrase that cannot be expanded, or an id used twice.
@@ -82,6 +84,12 @@ def load_rules(path: Path) -> RuleSet:
     files = sorted(path.rglob("*.yml"))
     if not files:
         raise RuleFileError(path, 1, "no rule files (*.yml) under this folder")
+    names = [file.relative_to(path).as_posix().encode() for file in files]
+    made_from = [part for name, file in zip(names, files, strict=True) for part in (name, file.read_bytes())]
+    return pack.from_bytes(cached("rules", made_from, lambda: pack.to_bytes(_read_rules(path, files))))
+
+
+def _read_rules(path: Path, files: Iterable[Path]) -> RuleSet:
     rules: dict[str, Rule] = {}
     for file in files:
         for rule in _file_rules(file, file.relative_to(path).as_posix()):

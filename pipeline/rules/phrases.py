@@ -1,12 +1,15 @@
 """The phrase language of rule files: finite, so that the screen can hold every phrase a rule can match."""
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 from types import MappingProxyType
 
-from pipeline.rules.fold import squash, tokens
+from pipeline.rules.fold import BREAKLESS, fold, squash, tokens
 
 MAX_EXPANSIONS = 3000
+_BREAKLESS = re.compile(f"[{BREAKLESS}]")
+_ALL_BREAKLESS = re.compile(f"[{BREAKLESS} ]+")
 # Conjunctions, prepositions and article that are written onto a word, alone and in their usual pairs, or none.
 CLITICS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -35,9 +38,14 @@ def expand(form: str, named: Mapping[str, Sequence[str]] = CLITICS) -> list[str]
 
 
 def words(phrase: str) -> tuple[str, ...]:
-    """The folded tokens of a phrase; the quick way for plain ASCII words."""
-    if phrase.isascii() and phrase.replace(" ", "").isalnum():
-        return tuple(phrase.lower().split())
+    """The folded tokens of a phrase; quickly for plain words, and for scripts where each character is a token."""
+    if phrase.replace(" ", "").isalnum():
+        if phrase.isascii():
+            return tuple(phrase.lower().split())
+        if not _BREAKLESS.search(phrase):
+            return tuple(map(squash, phrase.split()))
+    if _ALL_BREAKLESS.fullmatch(phrase):
+        return tuple(filter(None, map(fold, phrase.replace(" ", ""))))
     return tuple(token.text for token in tokens(phrase))
 
 
