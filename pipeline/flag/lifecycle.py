@@ -46,7 +46,10 @@ def _counts(reading: Reading, hit: Hit) -> bool:
         return False
     if (page or len(reading.segment.text) > SHORT) and not about:
         return False
-    return any(other.rule.concept in hit.rule.needs and _within(hit, other) for other in same)
+    return any(
+        other.rule.concept in hit.rule.needs and other.rule.language == hit.rule.language and _within(hit, other)
+        for other in same
+    )
 
 
 def _within(hit: Hit, target: Hit) -> bool:

@@ -12,6 +12,7 @@ from spacy.vocab import Vocab
 
 from models.assessment import Segment
 from pipeline.flag.patterns import compile_patterns
+from pipeline.flag.spoken import Heard, heard_in, spoken_in
 from pipeline.flag.tokenizer import Piece, pieces_of
 from pipeline.rules import pack
 from pipeline.rules.fold import Token, spelled, squash
@@ -142,7 +143,7 @@ class SpanFinder:
 
 
 def readings_of(doc: Doc, rules: RuleSet) -> list[Reading]:
-    """The segments of a Doc as its spans see them."""
+    """The segments of a Doc as its spans see them, without words of languages that they do not speak."""
     spans = doc.spans.get(SPANS, ())
     by_piece: dict[int, list[Span]] = {}
     pieces = pieces_of(doc)
@@ -151,16 +152,23 @@ def readings_of(doc: Doc, rules: RuleSet) -> list[Reading]:
         while span.start >= pieces[number].first + len(pieces[number].tokens):
             number += 1
         by_piece.setdefault(number, []).append(span)
-    return [_reading(piece, number, by_piece.get(number, []), rules) for number, piece in enumerate(pieces)]
+    found = [[(span, rules.by_id[span.label_]) for span in by_piece.get(number, ())] for number in range(len(pieces))]
+    heard = [Heard((rule, span.text) for span, rule in spans) for spans in found]
+    whole = Heard((rule, span.text) for spans in found for span, rule in spans)
+    spoken = spoken_in(heard, whole, [piece.segment.language for piece in pieces])
+    return [
+        _reading(piece, number, [(span, rule) for span, rule in spans if heard_in(rule, languages)])
+        for number, (piece, spans, languages) in enumerate(zip(pieces, found, spoken, strict=True))
+    ]
 
 
-def _reading(piece: Piece, number: int, spans: list[Span], rules: RuleSet) -> Reading:
+def _reading(piece: Piece, number: int, spans: list[tuple[Span, Rule]]) -> Reading:
     sentences = tuple((low + piece.start, high + piece.start) for low, high in sentence_ranges(piece.text))
     hits = []
-    for span in spans:
+    for span, rule in spans:
         first, last = span.start - piece.first, span.end - piece.first
         start, end = piece.tokens[first].start, piece.tokens[last - 1].end
-        hits.append(Hit(rules.by_id[span.label_], first, last, start, end, _sentence_of(sentences, start)))
+        hits.append(Hit(rule, first, last, start, end, _sentence_of(sentences, start)))
     groups: dict[int, list[Hit]] = {}
     for hit in hits:
         groups.setdefault(hit.sentence, []).append(hit)
