@@ -140,8 +140,8 @@ def test_a_rule_set_without_rules_matches_nothing() -> None:
 
 def test_probes_by_code_and_by_word() -> None:
     cctv = Classification(scheme="CPV", id="32323500-8", description="Video surveillance system")
-    assert SCREEN.probe("Works", [cctv]) == ("probe.cpv.video", "probe.words.video")
-    assert SCREEN.probe("Supply of CCTV and access control") == ("probe.words.video", "probe.words.access")
+    assert {"probe.cpv.video", "probe.words.video"} <= set(SCREEN.probe("Works", [cctv]))
+    assert {"probe.words.video", "probe.words.access"} <= set(SCREEN.probe("Supply of CCTV and access control"))
     assert SCREEN.probe("School meals", [Classification(scheme="CPV", id="55523100")]) == ()
     assert SCREEN.probe("Chairs", [Classification(scheme="UNSPSC", id="32323500")]) == ()
 

@@ -5,17 +5,15 @@ from dataclasses import dataclass
 
 from models.codes import Polarity
 from pipeline.flag.spans import Hit, Reading
+from pipeline.rules.fold import is_breakless
 from pipeline.rules.model import CueCategory, Direction, Kind, Reach, Rule
 
 # A dog named forty words from a face does not make the face a dog's.
-NEIGHBOUR_TOKENS = 12
-
-# Words after a comma that go on speaking of what stood before it.
-_CONTINUES = frozenset(
-    {"and", "or", "nor", "which", "that", "it", "this", "these", "they", "both", "though", "if"}
-    | {"y", "ni", "que", "cual", "cuyo", "cuya", "este", "esta", "e", "ou", "nem", "cujo", "cuja", "esse", "essa"}
-    | {"che", "ne", "quale", "cui", "questo", "questa", "אשר", "או", "וגם", "הוא", "היא", "שאינו", "שאינה"}
-)
+NEIGHBOUR_WORDS = 12
+# Where every character is a token, so many make a word.
+_CHARACTERS_A_WORD = 2
+# The concept of words after a comma that go on speaking of what stood before it.
+_CONTINUES = "continues"
 
 _POLARITY = {
     CueCategory.EXCLUDED: Polarity.EXCLUDED,
@@ -64,7 +62,7 @@ def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
         neighbours = [hit for hit in hits if hit.rule.kind is Kind.NEIGHBOUR]
         cues = _live_cues(hits)
         for hit in _outermost([hit for hit in hits if hit.rule.names_technology], reading.segment.language):
-            neighbour = next((other for other in neighbours if _cancels(other, hit)), None)
+            neighbour = next((other for other in neighbours if _cancels(other, hit, reading)), None)
             if neighbour is None:
                 kept.append(_with_polarity(hit, reading, cues))
             else:
@@ -104,13 +102,15 @@ def _same_body(a: Rule, b: Rule) -> bool:
     return str(a.technology).startswith("face") and str(b.technology).startswith("face")
 
 
-def _cancels(neighbour: Hit, hit: Hit) -> bool:
+def _cancels(neighbour: Hit, hit: Hit, reading: Reading) -> bool:
     if hit.rule.technology is None or hit.rule.technology.value not in neighbour.rule.cancels:
         return False
     if neighbour.rule.reach is Reach.SPAN:
         inside = hit.first <= neighbour.first and neighbour.last <= hit.last
         return neighbour.first < hit.last and hit.first < neighbour.last and not inside
-    return max(neighbour.first - hit.last, hit.first - neighbour.last) <= NEIGHBOUR_TOKENS
+    between = reading.tokens[min(hit.last, neighbour.last) : max(hit.first, neighbour.first)]
+    characters = sum(is_breakless(token.text) for token in between)
+    return len(between) - characters + characters / _CHARACTERS_A_WORD <= NEIGHBOUR_WORDS
 
 
 def _live_cues(hits: Sequence[Hit]) -> list[Hit]:
@@ -146,11 +146,13 @@ def _speaks_of_another(cue: Hit, hit: Hit, reading: Reading) -> bool:
     if cue.first < hit.last or cue.rule.category is CueCategory.OPTIONAL:
         return False
     between = [token.text for token in reading.tokens[hit.last : cue.first]]
-    if "," not in between:
+    commas = [place for place, text in enumerate(between) if text in {",", "،", "、"}]
+    if not commas:
         return False
-    comma = hit.last + len(between) - 1 - between[::-1].index(",")
+    comma = hit.last + commas[-1]
     subject = reading.tokens[comma + 1 : cue.first]
-    if not subject or subject[0].text in _CONTINUES:
+    goes_on = any(other.rule.concept == _CONTINUES and other.first == comma + 1 for other in reading.around(hit))
+    if not subject or goes_on:
         return False
     return not any(other.rule.names_technology and comma < other.first < cue.first for other in reading.around(hit))
 

@@ -108,10 +108,13 @@ def tokens(text: str) -> list[Token]:
     """Folded tokens of a text in any language, with their places.
 
     A token is a run of letters, digits and marks (also across a hyphen at a line's end), one character in scripts
-    without spaces, or one other visible character. White space, hyphens and quotation marks part tokens only.
+    without spaces, or one other visible character. White space, hyphens and quotation marks part tokens only, and the
+    sound that some pages print behind a Chinese character is none.
     """
     out = []
     for found in _TOKEN.finditer(text):
+        if found.lastgroup == "reading":
+            continue
         folded = squash(found.group()) if found.lastgroup == "word" else fold(found.group())
         if folded:
             out.append(Token(folded, found.start(), found.end()))
@@ -119,6 +122,11 @@ def tokens(text: str) -> list[Token]:
             # A mark that the skeleton leaves out belongs to its letter, in quotes and in the full spelling.
             out[-1] = out[-1]._replace(end=found.end())
     return out
+
+
+def is_breakless(token: str) -> bool:
+    """Whether a token is a character of a script that is written without spaces between words."""
+    return _BREAKLESS_ONE.match(token) is not None
 
 
 def words_pattern(literal: str) -> re.Pattern[str]:
@@ -192,6 +200,7 @@ def _mark_class() -> str:
     return "".join(f"{chr(a)}-{chr(b)}" for a, b in runs if not re.match(f"[{BREAKLESS}]", chr(a)))
 
 
+_BREAKLESS_ONE = re.compile(f"[{BREAKLESS}]")
 _IGNORED_ONE = re.compile(f"[{_IGNORED}]")
 _FOLD, _SQUASH, _SPELLED = _tables()
 # What folding and squashing change, by code point; for tables that are faster than `str.translate`.
@@ -200,7 +209,10 @@ SQUASHED: Mapping[int, str] = MappingProxyType(_SQUASH)
 _ASCII_DELETED = bytes(c for c in range(128) if not chr(c).isalnum())
 _WORD = rf"(?:[^\W_{BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
 _GLUED = re.compile(rf"[^\W_{BREAKLESS}]")
+# Pages that print how a Chinese character sounds behind it: 識(shí)別(bié). The sound is no part of the text.
+READINGS = re.compile(r"(?<=[\u3400-\u4dbf\u4e00-\u9fff])[(（][a-zü]*[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ][a-zü]*[)）]")
 _TOKEN = re.compile(
-    rf"(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"
+    rf"(?P<reading>{READINGS.pattern})"
+    rf"|(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"
     rf"|(?P<one>[^\s\x01-\x1f\x7f-\x9f{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4])"
 )

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rules.fold import FOLDED, SQUASHED, fold
+from pipeline.rules.fold import FOLDED, READINGS, SQUASHED, fold
 
 _LOWER = bytes(range(256)).lower()
 _NO_LETTER = bytes(c for c in range(128) if not chr(c).isalnum())
@@ -89,6 +89,8 @@ def _from_codes(found: re.Match[bytes]) -> bytes:
 
 def _mapped(text: str, table: _Table, changes: Mapping[int, str]) -> _Table:
     """The UTF-16 units of a text, each as the table says; `changes` holds what becomes several."""
+    if "(" in text or "（" in text:
+        text = READINGS.sub("", text)
     encoded = text.encode("utf-16-le", "surrogatepass")
     if len(encoded) != 2 * len(text):
         text = _BEYOND.sub(lambda found: found[0].translate(changes), text)
