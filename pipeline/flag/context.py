@@ -10,8 +10,8 @@ from pipeline.rules.model import CueCategory, Direction, Kind, Reach, Rule
 
 # A dog named forty words from a face does not make the face a dog's.
 NEIGHBOUR_WORDS = 12
-# Where every character is a token, so many make a word.
-_CHARACTERS_A_WORD = 2
+# Where every character is a token, so many make a word: Chinese and Japanese, and Thai and Burmese.
+_HAN_A_WORD, _LETTERS_A_WORD = 2, 4
 # The concept of words after a comma that go on speaking of what stood before it.
 _CONTINUES = "continues"
 
@@ -109,8 +109,13 @@ def _cancels(neighbour: Hit, hit: Hit, reading: Reading) -> bool:
         inside = hit.first <= neighbour.first and neighbour.last <= hit.last
         return neighbour.first < hit.last and hit.first < neighbour.last and not inside
     between = reading.tokens[min(hit.last, neighbour.last) : max(hit.first, neighbour.first)]
-    characters = sum(is_breakless(token.text) for token in between)
-    return len(between) - characters + characters / _CHARACTERS_A_WORD <= NEIGHBOUR_WORDS
+    return sum(_share_of_word(token.text) for token in between) <= NEIGHBOUR_WORDS
+
+
+def _share_of_word(token: str) -> float:
+    if not is_breakless(token):
+        return 1
+    return 1 / (_HAN_A_WORD if token >= "\u3040" else _LETTERS_A_WORD)
 
 
 def _live_cues(hits: Sequence[Hit]) -> list[Hit]:

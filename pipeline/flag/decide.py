@@ -146,6 +146,9 @@ def _only_talk(case: Case, live: list[Weighed]) -> str:
     ):
         return "the template stays on the person's own device"
     if not live:
+        bans = banned(case.weighed)
+        if bans and all("advocacy" in case.sentence(one.term) for one in bans):
+            return "somebody asks for a ban; none is in force by this text, and nothing in it is bought"
         return ""
     if all("law" in case.near(one.term) and not case.sentence(one.term) & _DEALS for one in live):
         return "a law or its definitions; nothing in the text buys it"

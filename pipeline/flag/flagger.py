@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+from spacy.tokens import Doc
+
 from models.assessment import Assessment, Mention, Segment
 from models.codes import Technology
 from pipeline.flag.case import Case
@@ -18,7 +20,7 @@ _WINDOW = 20_000
 # What windows share, so that no phrase is cut in two.
 _OVERLAP = 400
 # Enough to decide by and to show: no process is flagged by its thousandth mention.
-_MOST_WINDOWS = 50
+_MOST_WINDOWS = 10
 
 
 class Flagger:
@@ -47,7 +49,7 @@ class Flagger:
     def case(self, segments: Sequence[Segment]) -> Case:
         """What the rules find in the segments, before anything is decided."""
         with self._pipeline.memory_zone():
-            doc = self._tokenizer.of_windows(self._windows(segments))
+            doc, _ = self._doc(segments)
             for name in ("unveil_spans", "unveil_context"):
                 doc = self._pipeline.get_pipe(name)(doc)
             return findings_of(doc).case
@@ -56,25 +58,33 @@ class Flagger:
         """Scope and reasons for the segments of one process.
 
         `sole_purpose` is a registry fact: the supplier does nothing but this technology. Only with it is a vaguely
-        described purchase in scope. The lifecycle is set only where words say so, with basis `text`.
+        described purchase in scope. The lifecycle is set only where words say so, with basis `text`. What was left
+        unread of very long texts stands at the end of `why`.
         """
         with self._pipeline.memory_zone():
-            doc = self._tokenizer.of_windows(self._windows(segments))
+            doc, unread = self._doc(segments)
             doc.user_data["unveil_sole_purpose"] = sole_purpose
-            return Assessment.model_validate(self._pipeline(doc)._.unveil)
+            said = Assessment.model_validate(self._pipeline(doc)._.unveil)
+        return said.model_copy(update={"why": said.why + unread})
 
-    def _windows(self, segments: Sequence[Segment]) -> Iterator[tuple[Segment, int, int]]:
-        """Each segment whole, or the windows of a very long one in which a rule may match."""
+    def _doc(self, segments: Sequence[Segment]) -> tuple[Doc, str]:
+        """The segments as a Doc, very long ones in windows, and a sentence on what was left unread, or nothing."""
+        windows: list[tuple[Segment, int, int]] = []
+        notes = []
         for segment in segments:
-            length = len(segment.text)
-            if length <= LONGEST_SEGMENT:
-                yield segment, 0, length
+            if len(segment.text) <= LONGEST_SEGMENT:
+                windows.append((segment, 0, len(segment.text)))
                 continue
-            kept = 0
-            for start in range(0, length, _WINDOW):
-                end = min(length, start + _WINDOW + _OVERLAP)
-                if kept < _MOST_WINDOWS and self._screen.may_match(segment.text[start:end]):
-                    kept += 1
-                    yield segment, start, end
-            if not kept:
-                yield segment, 0, min(length, _WINDOW)
+            every = list(self._windows(segment))
+            telling = [window for window in every if self._screen.may_match(segment.text[window[1] : window[2]])]
+            windows += telling[:_MOST_WINDOWS] or every[:1]
+            notes.append(
+                f" {segment.where} has {len(segment.text):,} characters: {min(len(telling), _MOST_WINDOWS)} of the "
+                f"{len(telling)} stretches out of {len(every)} that may name a technology were read."
+            )
+        return self._tokenizer.of_windows(windows), "".join(notes)
+
+    @staticmethod
+    def _windows(segment: Segment) -> Iterator[tuple[Segment, int, int]]:
+        for start in range(0, len(segment.text), _WINDOW):
+            yield segment, start, min(len(segment.text), start + _WINDOW + _OVERLAP)

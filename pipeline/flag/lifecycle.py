@@ -18,7 +18,7 @@ def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
     conditions. A draft or a market enquiry is planned whatever else is said of tenders; else the most said counts,
     the title's words first.
     """
-    found = [(reading, hit) for reading, hit in case.hits(Kind.LIFECYCLE) if _counts(reading, hit)]
+    found = _longest([(reading, hit) for reading, hit in case.hits(Kind.LIFECYCLE) if _counts(reading, hit)])
     for ending in _ENDINGS:
         said = [one for one in found if one[1].rule.lifecycle is ending]
         if said:
@@ -33,6 +33,22 @@ def lifecycle_of(case: Case) -> tuple[Lifecycle, list[tuple[Reading, Hit]]]:
             stage = max(votes, key=lambda key: (votes[key], key == Lifecycle.ACTIVE, str(key)))
             return stage or Lifecycle.UNKNOWN, [one for one in group if one[1].rule.lifecycle is stage][:3]
     return Lifecycle.UNKNOWN, []
+
+
+def _longest(found: list[tuple[Reading, Hit]]) -> list[tuple[Reading, Hit]]:
+    """Without words inside longer ones that say another stage: "will be put into operation" is not in operation."""
+    return [
+        (reading, hit)
+        for reading, hit in found
+        if not any(
+            other_reading is reading
+            and other.first <= hit.first
+            and hit.last <= other.last
+            and other.last - other.first > hit.last - hit.first
+            and other.rule.lifecycle is not hit.rule.lifecycle
+            for other_reading, other in found
+        )
+    ]
 
 
 def _counts(reading: Reading, hit: Hit) -> bool:

@@ -1,5 +1,8 @@
 """Mentions: what a case's texts name, each with its place, its quote and how the text speaks of it."""
 
+from collections import Counter
+from collections.abc import Iterable
+
 from models.assessment import Mention
 from models.codes import Polarity
 from pipeline.flag.case import SHORT, Case
@@ -11,21 +14,38 @@ QUOTE_LENGTH = 400
 _SUPPORT = (Kind.FUNCTION, Kind.SETTING)
 # A page may say "police" two hundred times: the first few are enough to show why.
 _SUPPORT_PER_RULE = 2
+# A text made of nothing else would fill the database.
+_MENTIONS_PER_RULE = 100
 
 
 def mentions_of(case: Case) -> list[Mention]:
     """Technologies and products with polarity, and the function and setting words beside them, segment by segment.
 
-    `start` and `end` count characters of the segment's own text; `quote` is the sentence, cut to 400 characters.
+    `start` and `end` count characters of the segment's own text; `quote` is the sentence, cut to 400 characters. Of
+    one rule the first hundred in a segment are told.
     """
     out = []
+    by_reading: dict[int, list[Term]] = {}
+    for one in case.weighed:
+        if one.shown:
+            by_reading.setdefault(one.term.reading.number, []).append(one.term)
     for reading in case.readings:
-        here = [one.term for one in case.weighed if one.term.reading is reading and one.shown]
+        here = _first_of_each_rule(by_reading.get(reading.number, ()))
         found = [_mention(reading, term.hit, term) for term in here]
         if here:
             found += [_mention(reading, hit, None) for hit in _support(reading, here)]
         out += sorted(found, key=lambda mention: (mention.start, mention.end, mention.rule_id))
     return out
+
+
+def _first_of_each_rule(terms: Iterable[Term]) -> list[Term]:
+    count: Counter[str] = Counter()
+    kept = []
+    for term in terms:
+        count[term.rule.id] += 1
+        if count[term.rule.id] <= _MENTIONS_PER_RULE:
+            kept.append(term)
+    return kept
 
 
 def _support(reading: Reading, terms: list[Term]) -> list[Hit]:

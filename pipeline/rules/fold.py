@@ -153,7 +153,8 @@ def stands_alone(pattern: re.Pattern[str], folded: str) -> bool:
 
 
 def _are_marks(text: str) -> bool:
-    return all(unicodedata.category(character) in {"Mn", "Mc"} for character in text)
+    # Zawgyi writes two tone marks at the places of digits.
+    return all(unicodedata.category(c) in {"Mn", "Mc"} or c in "\u1094\u1095" for c in text)
 
 
 def _codes(ranges: Iterable[tuple[int, int]]) -> frozenset[str]:
