@@ -1,6 +1,8 @@
 """What the rules say of passages and of their own examples, and how often they are right."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
@@ -45,6 +47,27 @@ def write_page(path: Path, page: Path) -> None:
         texts = (("title", row.get("title")), ("text", row["text"]))
         cases.append((row["id"], [Segment(where=where, text=text, language=language) for where, text in texts if text]))
     write_text_atomic(page, decision_page(cases, flagger))
+
+
+def screened_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file, packed or not, that may matter.
+
+    Raises WrongUse for a missing file, BadData for a broken one.
+    """
+    from pipeline.glance import records_of
+    from pipeline.records import screened
+
+    if not path.is_file():
+        raise WrongUse(f"There is no file {path}; check the path.")
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+    house = _house()
+    with gzip.open(path) if packed else path.open("rb") as stream:
+        try:
+            for _, line in screened(stream, records_of(house.candidates.screen, house.registry)):
+                yield line
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise BadData(f"{path} is broken: {error}; what follows was not read. Fetch it again.") from error
 
 
 def evaluate_file(path: Path) -> Evaluation:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from flows.cli_rules import assess, evaluate, rules
+from flows.cli_rules import assess, evaluate, rules, screen
 from pipeline.errors import UnveilError
 
 _PATH = click.Path(path_type=Path)
@@ -255,6 +255,7 @@ def build(store: Any) -> None:
 main.add_command(assess)
 main.add_command(evaluate)
 main.add_command(rules)
+main.add_command(screen)
 
 
 @main.command()

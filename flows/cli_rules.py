@@ -22,6 +22,19 @@ def assess(file: Path, page: Path | None) -> None:
 
 
 @click.command()
+@click.argument("file", type=_PATH)
+def screen(file: Path) -> None:
+    """Print the lines of FILE.jsonl or FILE.jsonl.gz, OCDS releases for instance, that may matter to the rules.
+
+    A quick look into a file of any size before it is ingested: what is left out cannot be flagged, named or probed.
+    """
+    from flows.assessing import screened_lines
+
+    for line in screened_lines(file):
+        click.echo(line)
+
+
+@click.command()
 @click.argument("gold", type=_PATH)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @click.option("--wrong", is_flag=True, help="Also list every passage whose scope differs from its label.")

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from pipeline.names import normalise, run_together
+from pipeline.records import Records
 from pipeline.registry import Registry
 from pipeline.resolve import scheme_key
-from pipeline.rules.squash import Escapes
 from pipeline.screen import Screen, side_by_side
 
 Glance = Callable[[bytes], bool]
@@ -22,16 +22,10 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
     no such letters at all and are passed over as bytes.
     """
     names, numbers = _of_sole_purpose(registry)
-    telling_letters = [
-        *("id" + prefix for prefix in screen.code_prefixes),
-        *(number.rpartition(" ")[2] for number in numbers),
-        # "&" is read as "and" in names.
-        *(form for name in names for form in (name, name.replace("and", "")) if form),
-    ]
-    may_hold = screen.of_records(telling_letters)
+    records = records_of(screen, registry)
 
     def glance(record: bytes) -> bool:
-        if not may_hold(record, Escapes.JSON):
+        if not records.may_hold(record):
             return False
         try:
             value = orjson.loads(record)
@@ -77,6 +71,16 @@ def make_glance(screen: Screen, registry: Registry) -> Glance:
         )
 
     return glance
+
+
+def records_of(screen: Screen, registry: Registry) -> Records:
+    """The first look at a record, as bytes: for what the texts may hold, for probed codes and sole-purpose vendors."""
+    names, numbers = _of_sole_purpose(registry)
+    codes = ("id" + prefix for prefix in screen.code_prefixes)
+    registered = (number.rpartition(" ")[2] for number in numbers)
+    # "&" is read as "and" in names.
+    called = (form for name in names for form in (name, name.replace("and", "")) if form)
+    return Records(screen, [*codes, *registered, *called])
 
 
 def _of_sole_purpose(registry: Registry) -> tuple[tuple[str, ...], frozenset[str]]:

@@ -1,7 +1,7 @@
 """The screen: a quick superset of the rules, so that most notices never meet spaCy."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Final
 
@@ -33,15 +33,30 @@ class Screen:
         phrases = [phrase for rule in rules.rules if rule.names_technology for phrase in rule.phrases]
         sure = [phrase for phrase in phrases if not _is_short(phrase)]
         checked = [phrase for phrase in phrases if _is_short(phrase)] + list(vendor_literals)
-        self._sure = _Finder(_smallest(sure))
-        self._checked = _Finder(_without(dict.fromkeys(filter(squash, checked)), self._sure))
+        self._sure = Finder(smallest(sure))
+        self._checked = Finder(without(dict.fromkeys(filter(squash, checked)), self._sure))
         probes = rules.of_kind(Kind.PROBE)
         self._probe_ids: dict[str, list[str]] = {}
         for rule in probes:
             for phrase in rule.phrases:
                 self._probe_ids.setdefault(phrase, []).append(rule.id)
-        self._probes = _Finder(self._probe_ids)
+        self._probes = Finder(self._probe_ids)
         self._codes = tuple((code.scheme.casefold(), code.prefix, rule.id) for rule in probes for code in rule.codes)
+
+    @property
+    def sure(self) -> tuple[str, ...]:
+        """Literals that need no second look: with them a text may match."""
+        return self._sure.literals
+
+    @property
+    def checked(self) -> tuple[str, ...]:
+        """Literals that count at word boundaries only."""
+        return self._checked.literals
+
+    @property
+    def probe_words(self) -> tuple[str, ...]:
+        """The words of all probes."""
+        return self._probes.literals
 
     @property
     def code_prefixes(self) -> tuple[str, ...]:
@@ -56,30 +71,6 @@ class Screen:
         """`may_match` for a text in UTF-8, or in a JSON string or XML text that was not unescaped yet."""
         return self.may_match(unescaped(data, escapes))
 
-    def of_records(self, letters: Iterable[str]) -> Callable[[bytes, Escapes], bool]:
-        """A screen of whole records as they come in bytes, which are not parsed.
-
-        It says False only where no text of the record may matter (see `may_matter`) and none of `letters` stands in its
-        squashed letters. Records whose letters do not all squash to ASCII always pass: names are read otherwise there.
-        """
-        sure = _smallest([*self._sure.literals, *self._probes.literals, *filter(squash, letters)])
-        checked = _without(self._checked.literals, _Finder(sure))
-        every = _Finder([*sure, *checked])
-        to_check = frozenset(checked)
-
-        def may_hold(record: bytes, escapes: Escapes) -> bool:
-            text = unescaped(record, escapes)
-            found = squashed(text)
-            if found.wide:
-                return True
-            literals = every.found(found)
-            if not literals or literals[0] not in to_check:
-                return bool(literals)
-            words = folded(text)
-            return any(stands_alone(_pattern(literal), words) for literal in literals)
-
-        return may_hold
-
     def may_matter(self, text: str) -> bool:
         """False only where `may_match` says so and no probe word stands in the text, not even inside other words."""
         letters = squashed(text)
@@ -92,7 +83,7 @@ class Screen:
         if not literals:
             return False
         words = folded(text)
-        return any(stands_alone(_pattern(literal), words) for literal in literals)
+        return any(alone(literal, words) for literal in literals)
 
     def probe(self, text: str, classifications: Iterable[Classification] = ()) -> tuple[str, ...]:
         """Ids of the probe rules whose words stand in the text or whose codes classify it, in order.
@@ -117,11 +108,10 @@ class Screen:
     def _probed(self, text: str) -> list[str]:
         literals = self._probes.found(squashed(text))
         words = folded(text) if literals else ""
-        alone = [literal for literal in literals if stands_alone(_pattern(literal), words)]
-        return [rule_id for literal in alone for rule_id in self._probe_ids[literal]]
+        return [rule_id for literal in literals if alone(literal, words) for rule_id in self._probe_ids[literal]]
 
 
-class _Finder:
+class Finder:
     """Literals in squashed texts: one automaton for those of ASCII letters, one for all, in two bytes a letter."""
 
     def __init__(self, literals: Iterable[str]) -> None:
@@ -148,8 +138,19 @@ class _Finder:
         numbers = {number for number, start, _ in hits if not letters.wide or start % 2 == 0}
         return [literals[number] for number in sorted(numbers)]
 
+    def places(self, letters: bytes) -> Iterator[tuple[str, int]]:
+        """Every literal in letters of one byte, with its first place there, in the order of the places' ends."""
+        if self._in_narrow is not None:
+            for number, start, _ in self._in_narrow.find_matches_as_indexes(letters, overlapping=True):
+                yield self._narrow[number], start
 
-def _smallest(literals: Iterable[str]) -> list[str]:
+
+def alone(literal: str, words: str) -> bool:
+    """Whether a literal stands in folded text with no letter or digit touching it."""
+    return stands_alone(_pattern(literal), words)
+
+
+def smallest(literals: Iterable[str]) -> list[str]:
     """One literal of each squashed form, without those that hold another: where they stand, the other stands too."""
     forms = {squash(literal): literal for literal in literals}
     whole = _automaton([form.encode() for form in forms], quick_to_search=False)
@@ -163,7 +164,7 @@ def _holds_shorter(form: str, automaton: BytesAhoCorasick) -> bool:
     return any(end - start < len(data) for _, start, end in automaton.find_matches_as_indexes(data, overlapping=True))
 
 
-def _without(literals: Iterable[str], finder: _Finder) -> list[str]:
+def without(literals: Iterable[str], finder: Finder) -> list[str]:
     """The literals that the finder would not find anyway."""
     return [literal for literal in literals if not finder.finds(squashed(literal))]
 

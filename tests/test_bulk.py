@@ -29,6 +29,7 @@ from pipeline.archive import hash_file, read_run, verify_manifest
 from pipeline.candidate import load_candidates
 from pipeline.cards import load_source_card
 from pipeline.evidence import find_evidence, show, verify
+from pipeline.glance import records_of
 from pipeline.ingest import ingest
 from pipeline.parse.ocds import parse_file
 from pipeline.parse.ocds_release import parse_release
@@ -405,6 +406,7 @@ def test_lines_that_cannot_matter_are_seen_under_the_ids_they_would_have() -> No
 
 
 CANDIDATES = load_candidates()
+RECORDS = records_of(CANDIDATES.screen, CANDIDATES.registry)
 WORDS = st.sampled_from(
     ["facial recognition", "FACIAL\u00adRECOGNITION", "reconocimiento\nfacial", "CCTV", "Clearview AI, Inc.", "roads",
      "live facial-\nrecognition", "gait", "AFIS", "café", "\u200bbiometric\u200b", "ＣＣＴＶ", "Cleaning (10%)",
@@ -431,3 +433,4 @@ def test_whatever_would_be_kept_is_not_passed_over(
     assert isinstance(parsed, Parsed)
     kept, _ = CANDIDATES.decide(parsed.release)
     assert kept is None or CANDIDATES.glance(line)
+    assert kept is None or 1 in RECORDS.of_lines([b'{"title": "Chairs"}', line, b'{"title": "Tables"}'])

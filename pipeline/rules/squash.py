@@ -18,6 +18,8 @@ _LOWER = bytes(range(256)).lower()
 _NO_LETTER = bytes(c for c in range(128) if not chr(c).isalnum())
 # In the table: a character that becomes several, and is therefore replaced beforehand.
 _SEVERAL = 0xFFFF
+# Below it there are no Chinese characters.
+_HAN = 0x3400
 
 
 _Table = np.ndarray[tuple[int], np.dtype[np.uint16]]
@@ -89,9 +91,10 @@ def _from_codes(found: re.Match[bytes]) -> bytes:
 
 def _mapped(text: str, table: _Table, changes: Mapping[int, str]) -> _Table:
     """The UTF-16 units of a text, each as the table says; `changes` holds what becomes several."""
-    if "(" in text or "（" in text:
-        text = READINGS.sub("", text)
     encoded = text.encode("utf-16-le", "surrogatepass")
+    if ("(" in text or "（" in text) and np.frombuffer(encoded, dtype="<u2").max() >= _HAN:
+        text = READINGS.sub("", text)
+        encoded = text.encode("utf-16-le", "surrogatepass")
     if len(encoded) != 2 * len(text):
         text = _BEYOND.sub(lambda found: found[0].translate(changes), text)
         encoded = text.encode("utf-16-le", "surrogatepass")
