@@ -174,8 +174,8 @@ _PUBLIC = frozenset(
 
 
 def excluded(weighed: Iterable[Weighed]) -> list[Weighed]:
-    """Those that the text itself rules out."""
-    return [one for one in weighed if one.term.polarity is Polarity.EXCLUDED]
+    """Those that the text itself rules out. Of what says nothing where it stands, nothing is ruled out."""
+    return [one for one in weighed if one.term.polarity is Polarity.EXCLUDED and one.worth > Worth.NOTHING]
 
 
 def banned(weighed: Iterable[Weighed]) -> list[Weighed]:

@@ -71,6 +71,13 @@ def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
     return kept, cancelled
 
 
+def negated(hit: Hit, reading: Reading) -> bool:
+    """Whether an exclusion of its sentence reaches a hit of any kind: "has not been awarded", "is no longer in use"."""
+    cues = _live_cues(list(reading.around(hit)))
+    ends = [cue for cue in cues if cue.rule.category is CueCategory.TERMINATOR]
+    return any(cue.rule.category is CueCategory.EXCLUDED and _reaches(cue, hit, ends) for cue in cues)
+
+
 def _outermost(hits: list[Hit], language: str | None) -> list[Hit]:
     """Without hits that lie inside a longer one of the same technology: `live facial recognition` says it all.
 

@@ -4,6 +4,7 @@ from collections import Counter
 
 from models.codes import Lifecycle
 from pipeline.flag.case import SHORT, Case, is_title
+from pipeline.flag.context import negated
 from pipeline.flag.spans import Hit, Reading
 from pipeline.rules.model import Direction, Kind
 
@@ -52,6 +53,8 @@ def _longest(found: list[tuple[Reading, Hit]]) -> list[tuple[Reading, Hit]]:
 
 
 def _counts(reading: Reading, hit: Hit) -> bool:
+    if negated(hit, reading):
+        return False
     same = list(reading.around(hit))
     # Documents are full of conditions: there a word must be told of a technology, in its sentence.
     page = reading.segment.where.startswith("page:")
