@@ -3,18 +3,23 @@
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from pathlib import Path
 from typing import Final
 
+import orjson
 from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from models.procurement import Classification
-from pipeline.rules.fold import squash, stands_alone, words_pattern
+from pipeline.rules.cache import cached
+from pipeline.rules.fold import GLUED, squash, stands_alone, words_pattern
 from pipeline.rules.load import MIN_LITERAL
 from pipeline.rules.model import Kind, RuleSet
 from pipeline.rules.squash import Escapes, Letters, folded, squashed, unescaped, wide_form
 
 # Put between texts that are looked at together: letters, so that no literal reaches from one into the next.
 _SEAM: Final = "\nqzq\n"
+# A word that may go on in the next line.
+_BROKEN: Final = re.compile(r"[-\u2010]\s*\n")
 
 
 def side_by_side(texts: Iterable[str]) -> str:
@@ -30,11 +35,10 @@ class Screen:
     """
 
     def __init__(self, rules: RuleSet, vendor_literals: Iterable[str] = ()) -> None:
-        phrases = [phrase for rule in rules.rules if rule.names_technology for phrase in rule.phrases]
-        sure = [phrase for phrase in phrases if not _is_short(phrase)]
-        checked = [phrase for phrase in phrases if _is_short(phrase)] + list(vendor_literals)
-        self._sure = Finder(smallest(sure))
-        self._checked = Finder(without(dict.fromkeys(filter(squash, checked)), self._sure))
+        sure, short = _literals(rules)
+        self._sure = Finder(sure)
+        checked = dict.fromkeys(filter(squash, [*short, *vendor_literals]))
+        self._checked = Finder(without(checked, self._sure))
         probes = rules.of_kind(Kind.PROBE)
         self._probe_ids: dict[str, list[str]] = {}
         for rule in probes:
@@ -111,6 +115,19 @@ class Screen:
         return [rule_id for literal in literals if alone(literal, words) for rule_id in self._probe_ids[literal]]
 
 
+def _literals(rules: RuleSet) -> tuple[list[str], list[str]]:
+    """The literals that the phrases of technologies and products come down to: the long ones and the short."""
+
+    def make() -> bytes:
+        phrases = [phrase for rule in rules.rules if rule.names_technology for phrase in rule.phrases]
+        sure = smallest([phrase for phrase in phrases if not _is_short(phrase)])
+        return orjson.dumps([sure, [phrase for phrase in phrases if _is_short(phrase)]])
+
+    made_from = [Path(__file__).read_bytes(), rules.version.encode()]
+    sure, short = orjson.loads(cached("literals", made_from, make) if rules.rules else make())
+    return sure, short
+
+
 class Finder:
     """Literals in squashed texts: one automaton for those of ASCII letters, one for all, in two bytes a letter."""
 
@@ -147,7 +164,15 @@ class Finder:
 
 def alone(literal: str, words: str) -> bool:
     """Whether a literal stands in folded text with no letter or digit touching it."""
-    return stands_alone(_pattern(literal), words)
+    if not literal.isalnum() or not literal.isascii() or ("\n" in words and _BROKEN.search(words)):
+        return stands_alone(_pattern(literal), words)
+    start = words.find(literal.lower())
+    while start >= 0:
+        end = start + len(literal)
+        if not (GLUED.match(words[start - 1 : start]) or GLUED.match(words[end : end + 1])):
+            return True
+        start = words.find(literal.lower(), start + 1)
+    return False
 
 
 def smallest(literals: Iterable[str]) -> list[str]:

@@ -116,6 +116,8 @@ def _cancels(neighbour: Hit, hit: Hit, reading: Reading) -> bool:
         inside = hit.first <= neighbour.first and neighbour.last <= hit.last
         return neighbour.first < hit.last and hit.first < neighbour.last and not inside
     between = reading.tokens[min(hit.last, neighbour.last) : max(hit.first, neighbour.first)]
+    if len(between) <= NEIGHBOUR_WORDS or len(between) > NEIGHBOUR_WORDS * _LETTERS_A_WORD:
+        return len(between) <= NEIGHBOUR_WORDS
     return sum(_share_of_word(token.text) for token in between) <= NEIGHBOUR_WORDS
 
 

@@ -152,21 +152,32 @@ def readings_of(doc: Doc, rules: RuleSet) -> list[Reading]:
         while span.start >= pieces[number].first + len(pieces[number].tokens):
             number += 1
         by_piece.setdefault(number, []).append(span)
-    found = [[(span, rules.by_id[span.label_]) for span in by_piece.get(number, ())] for number in range(len(pieces))]
-    heard = [Heard((rule, span.text) for span, rule in spans) for spans in found]
-    whole = Heard((rule, span.text) for spans in found for span, rule in spans)
-    spoken = spoken_in(heard, whole, [piece.segment.language for piece in pieces])
+    found = [
+        [
+            (span.start - piece.first, span.end - piece.first, rules.by_id[span.label_])
+            for span in by_piece.get(number, ())
+        ]
+        for number, piece in enumerate(pieces)
+    ]
+    spoken = spoken_in([_heard(piece, hits) for piece, hits in zip(pieces, found, strict=True)])
     return [
-        _reading(piece, number, [(span, rule) for span, rule in spans if heard_in(rule, languages)])
-        for number, (piece, spans, languages) in enumerate(zip(pieces, found, spoken, strict=True))
+        _reading(piece, number, [hit for hit in hits if heard_in(hit[2], languages)])
+        for number, (piece, hits, languages) in enumerate(zip(pieces, found, spoken, strict=True))
     ]
 
 
-def _reading(piece: Piece, number: int, spans: list[tuple[Span, Rule]]) -> Reading:
+def _heard(piece: Piece, hits: list[tuple[int, int, Rule]]) -> Heard:
+    tokens = piece.tokens
+    return Heard(
+        ((rule, (tokens[first].text, tokens[last - 1].text, last - first)) for first, last, rule in hits),
+        piece.segment.language,
+    )
+
+
+def _reading(piece: Piece, number: int, found: list[tuple[int, int, Rule]]) -> Reading:
     sentences = tuple((low + piece.start, high + piece.start) for low, high in sentence_ranges(piece.text))
     hits = []
-    for span, rule in spans:
-        first, last = span.start - piece.first, span.end - piece.first
+    for first, last, rule in found:
         start, end = piece.tokens[first].start, piece.tokens[last - 1].end
         hits.append(Hit(rule, first, last, start, end, _sentence_of(sentences, start)))
     groups: dict[int, list[Hit]] = {}

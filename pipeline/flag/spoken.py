@@ -17,35 +17,56 @@ _EVERYWHERE = "xx"
 _TURNING = frozenset({Kind.CUE, Kind.LIFECYCLE, Kind.DISCOURSE, Kind.NEIGHBOUR, Kind.PURCHASE})
 
 
+# The words of a hit, near enough to tell them apart: the first, the last, and how many.
+Words = tuple[str, str, int]
+
+
 class Heard:
-    """The distinct words known in each language and script. Languages of different scripts do not compete."""
+    """The distinct words of one text, or of several, that are known in each language and script.
 
-    def __init__(self, hits: Iterable[tuple[Rule, str]]) -> None:
-        """`hits` are rules with the folded words that they matched."""
-        self._words: dict[str, dict[str, set[str]]] = {}
-        self._named: dict[str, set[str]] = {}
+    Languages of different scripts do not compete. `declared` is the language that the source says the text is in.
+    """
+
+    def __init__(self, hits: Iterable[tuple[Rule, Words]], declared: str | None = None) -> None:
+        self.words: dict[tuple[str, str], set[Words]] = {}
+        self.named: dict[Words, set[str]] = {}
+        self._declared = declared
         for rule, words in hits:
-            script = _script(words)
-            self._words.setdefault(script, {}).setdefault(rule.language, set()).add(words)
+            self.words.setdefault((_script(words[0]), rule.language), set()).add(words)
             if rule.names_technology:
-                self._named.setdefault(words, set()).add(rule.language)
+                self.named.setdefault(words, set()).add(rule.language)
 
-    def __len__(self) -> int:
-        return sum(max(map(len, languages.values())) for languages in self._words.values())
+    def add(self, other: "Heard") -> None:
+        """Take over what was heard in another text."""
+        for key, words in other.words.items():
+            self.words.setdefault(key, set()).update(words)
+        for name, languages in other.named.items():
+            self.named.setdefault(name, set()).update(languages)
 
-    def spoken(self, declared: str | None) -> frozenset[str]:
+    def most(self) -> dict[str, int]:
+        """For each script, how many words are known in the language that is heard most."""
+        out: dict[str, int] = {}
+        for (script, _), words in self.words.items():
+            out[script] = max(out.get(script, 0), len(words))
+        return out
+
+    def spoken(self, declared: str | None = None) -> frozenset[str]:
         """The declared language, those heard enough in their script, and those that name a technology nobody else does.
 
         So a sentence quoted in another language keeps its "without" and "not".
         """
+        declared = declared or self._declared
         found = {_EVERYWHERE, *((declared,) if declared else ())}
-        for languages in self._words.values():
-            most = max(map(len, languages.values()))
-            found |= {language for language, words in languages.items() if len(words) >= SHARE * most}
-        for named in self._named.values():
+        most = self.most()
+        found |= {language for (script, language), words in self.words.items() if len(words) >= SHARE * most[script]}
+        for named in self.named.values():
             if not named & found:
                 found |= named
         return frozenset(found)
+
+    @property
+    def declared(self) -> str | None:
+        return self._declared
 
 
 def heard_in(rule: Rule, spoken: frozenset[str]) -> bool:
@@ -53,16 +74,18 @@ def heard_in(rule: Rule, spoken: frozenset[str]) -> bool:
     return rule.kind not in _TURNING or rule.language in spoken
 
 
-def spoken_in(texts: Sequence[Heard], whole: Heard, declared: Sequence[str | None]) -> list[frozenset[str]]:
-    """The languages of each text of a process, of which `whole` holds all hits together."""
-    return [
-        (text if len(text) >= _FEW else whole).spoken(language) for text, language in zip(texts, declared, strict=True)
-    ]
+def spoken_in(texts: Sequence[Heard]) -> list[frozenset[str]]:
+    """The languages of each text of a process. One with few known words is judged by all of them together."""
+    whole = Heard(())
+    if any(sum(text.most().values()) < _FEW for text in texts):
+        for text in texts:
+            whole.add(text)
+    return [text.spoken() if sum(text.most().values()) >= _FEW else whole.spoken(text.declared) for text in texts]
 
 
-def _script(words: str) -> str:
-    """A name for the script of folded words: `latin`, `cjk`, or the block of Unicode they stand in."""
-    first = next((ord(c) for c in words if c.isalpha()), 0)
+def _script(word: str) -> str:
+    """A name for the script of a folded word: `latin`, `cjk`, or the block of Unicode it stands in."""
+    first = ord(word[0])
     if first < 0x250:
         return "latin"
     return "cjk" if first >= 0x3000 else f"{first >> 8:02x}"

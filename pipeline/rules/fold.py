@@ -146,7 +146,7 @@ def stands_alone(pattern: re.Pattern[str], folded: str) -> bool:
     found = pattern.search(folded)
     while found:
         before, after = folded[found.start() - 1 : found.start()], folded[found.end() : found.end() + 1]
-        if not (_GLUED.match(before) or _GLUED.match(after)):
+        if not (GLUED.match(before) or GLUED.match(after)):
             return True
         found = pattern.search(folded, found.start() + 1)
     return False
@@ -209,9 +209,10 @@ FOLDED: Mapping[int, str] = MappingProxyType(_FOLD)
 SQUASHED: Mapping[int, str] = MappingProxyType(_SQUASH)
 _ASCII_DELETED = bytes(c for c in range(128) if not chr(c).isalnum())
 _WORD = rf"(?:[^\W_{BREAKLESS}]|[{_mark_class()}{_IGNORED}])+"
-_GLUED = re.compile(rf"[^\W_{BREAKLESS}]")
+GLUED = re.compile(rf"[^\W_{BREAKLESS}]")
 # Pages that print how a Chinese character sounds behind it: 識(shí)別(bié). The sound is no part of the text.
-READINGS = re.compile(r"(?<=[\u3400-\u4dbf\u4e00-\u9fff])[(（][a-zü]*[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ][a-zü]*[)）]")
+TONES = "āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ"
+READINGS = re.compile(rf"[(（](?<=[\u3400-\u4dbf\u4e00-\u9fff].)[a-zü]*[{TONES}][a-zü]*[)）]")
 _TOKEN = re.compile(
     rf"(?P<reading>{READINGS.pattern})"
     rf"|(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"

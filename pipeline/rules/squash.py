@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.rules.fold import FOLDED, READINGS, SQUASHED, fold
+from pipeline.rules.fold import FOLDED, READINGS, SQUASHED, TONES, fold
 
 _LOWER = bytes(range(256)).lower()
 _NO_LETTER = bytes(c for c in range(128) if not chr(c).isalnum())
@@ -92,7 +92,7 @@ def _from_codes(found: re.Match[bytes]) -> bytes:
 def _mapped(text: str, table: _Table, changes: Mapping[int, str]) -> _Table:
     """The UTF-16 units of a text, each as the table says; `changes` holds what becomes several."""
     encoded = text.encode("utf-16-le", "surrogatepass")
-    if ("(" in text or "（" in text) and np.frombuffer(encoded, dtype="<u2").max() >= _HAN:
+    if _may_hold_readings(text, encoded):
         text = READINGS.sub("", text)
         encoded = text.encode("utf-16-le", "surrogatepass")
     if len(encoded) != 2 * len(text):
@@ -106,6 +106,14 @@ def _mapped(text: str, table: _Table, changes: Mapping[int, str]) -> _Table:
         units = table[np.frombuffer(text.encode("utf-16-le", "surrogatepass"), dtype="<u2")]
     kept: _Table = units[units != 0]
     return kept
+
+
+def _may_hold_readings(text: str, encoded: bytes) -> bool:
+    return (
+        ("(" in text or "（" in text)
+        and any(tone in text for tone in TONES)
+        and bool(np.frombuffer(encoded, dtype="<u2").max() >= _HAN)
+    )
 
 
 def _table(changes: Mapping[int, str]) -> _Table:
