@@ -6,7 +6,7 @@ in all languages, and those of files under --texts, where it is given (*.txt, *.
 English: of the plain ASCII sentences, of which the folder should have some. Into a share of them, --hits, one judged
 passage in scope is put. The ruler holds every phrase of every rule and is timed on a sample of the same documents, as
 it takes minutes for all. Seconds are those of the processor. With --releases it also unpacks files of OCDS releases,
-packed with gzip in a temporary folder and repeated to 60 MB, with and without the screen; those are seconds of the wall.
+packed with gzip in a temporary folder and repeated to 60 MB, with and without the screen, in seconds of the wall.
 """
 
 import argparse

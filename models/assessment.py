@@ -3,11 +3,14 @@
 from models.base import Record
 from models.codes import Basis, Function, Lifecycle, Polarity, Scope, Setting, Technology
 
+# Where a segment is no text of the process but the name of who buys.
+BUYER = "buyer"
+
 
 class Segment(Record):
     """A stretch of text to be assessed, and where it stands.
 
-    `where` is `title`, `description` or another pointer within a record, or `page:N` within a document;
+    `where` is `title`, `description` or another pointer within a record, `page:N` within a document, or `buyer`;
     `payload_sha256` and `pointer` name the archived bytes. Offsets of mentions count characters of `text`.
     """
 

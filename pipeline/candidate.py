@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.assessment import Mention, Segment
+from models.assessment import BUYER, Mention, Segment
 from models.codes import Candidacy, Role
 from models.procurement import Release
 from pipeline.glance import Glance, make_glance
@@ -14,6 +14,7 @@ from pipeline.rules import RuleSet, load_rules
 from pipeline.screen import Screen, side_by_side
 from pipeline.store import DATA
 
+_BUYING = (Role.BUYER, Role.PROCURING_ENTITY)
 _SUPPLYING = (Role.SUPPLIER, Role.TENDERER, Role.SUBCONTRACTOR, Role.MANUFACTURER)
 
 
@@ -61,9 +62,15 @@ def release_text(release: Release) -> str:
     return side_by_side([release.title, *(t.text for t in release.texts), *(d.title for d in release.documents)])
 
 
+def buyer_segments(release: Release) -> list[Segment]:
+    """The names of who buys: a police force's "biometric equipment" is bought by a police force. They are no text."""
+    names = dict.fromkeys(party.name for party in release.with_role(*_BUYING) if not party.natural_person)
+    return [Segment(where=BUYER, text=name, language=release.language) for name in names if name]
+
+
 def release_segments(release: Release) -> list[Segment]:
-    """The release's free texts, each once, with their pointers; the title comes first where it is no text itself."""
-    segments = []
+    """The release's free texts, each once, with their pointers, and the names of its buyers."""
+    segments = buyer_segments(release)
     seen = set()
     for text in release.texts:
         if text.text not in seen:

@@ -13,6 +13,7 @@ from models.codes import Role, Technology
 from models.procurement import Release
 from models.vendor import Match
 from pipeline.archive import hash_file
+from pipeline.candidate import buyer_segments
 from pipeline.lake import PartitionWriter, partition_path, partitions
 from pipeline.registry import Registry
 from pipeline.resolve import Resolver
@@ -108,8 +109,12 @@ def _sole_purpose(found: dict[str, Match], registry: Registry) -> Technology | N
 
 
 def segments(process: Process) -> list[Segment]:
-    """Every distinct text of the process, with its place: the releases' fields, then the pages of its documents."""
-    made = []
+    """Every distinct text of the process, with its place: the releases' fields, then the pages of its documents.
+
+    The names of the buyers come first.
+    """
+    buyers = {segment.text: segment for release, _, _ in process.releases for segment in buyer_segments(release)}
+    made = list(buyers.values())
     seen = set()
     for release, payload_sha256, pointer in process.releases:
         for text in release.texts:

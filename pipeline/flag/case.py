@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from models.assessment import BUYER
 from models.codes import Polarity, Technology
 from pipeline.flag.context import Cancelled, Term, terms
 from pipeline.flag.spans import Hit, Reading
@@ -58,6 +59,9 @@ class Case:
         self.cancelled: list[Cancelled] = []
         found: list[Term] = []
         for reading in readings:
+            if reading.segment.where == BUYER:
+                # "Biometric Identity Agency" buys pens too.
+                continue
             named, cancelled = terms(reading)
             found += named
             self.cancelled += cancelled

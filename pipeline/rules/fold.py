@@ -18,10 +18,10 @@ from typing import NamedTuple
 BREAKLESS = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
-# Characters that leave no trace: NUL, halves of broken code points, zero width and bidi marks, soft hyphen, trade mark
-# signs.
+# Characters that leave no trace: NUL, halves of broken code points, zero width and bidi marks, soft hyphen, the stroke
+# that lengthens Arabic words, trade mark signs.
 _IGNORED = (
-    "\\x00\ud800-\udfff\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u2122\u00ae\u00a9\u2120"
+    "\\x00\ud800-\udfff\u00ad\u034f\u061c\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u2122\u00ae\u00a9\u2120"
 )
 _HYPHENS = r"\-\u2010-\u2015\u2212"
 # Vowel points and accents that a writer may leave out; marks of Indic, Thai and Burmese are letters and stay.
@@ -216,5 +216,5 @@ READINGS = re.compile(rf"[(（](?<=[\u3400-\u4dbf\u4e00-\u9fff].)[a-zü]*[{TONES
 _TOKEN = re.compile(
     rf"(?P<reading>{READINGS.pattern})"
     rf"|(?P<word>{_WORD}(?:[-\u2010][ \t]*\r?\n[ \t]*{_WORD})*)"
-    rf"|(?P<one>[^\s\x01-\x1f\x7f-\x9f{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4])"
+    rf"|(?P<one>[^\s\x01-\x1f\x7f-\x9f{_HYPHENS}_'\"\u2018-\u201f\u00ab\u00bb`\u00b4\u05f3\u05f4])"
 )
