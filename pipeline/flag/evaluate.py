@@ -50,16 +50,21 @@ class Evaluation:
 
 
 def evaluate(gold: Sequence[dict[str, Any]], flagger: "Flagger") -> Evaluation:
-    """Assess the passages and compare.
+    """Assess the passages and compare what was said with their labels.
 
     A passage is `{id, language, title, title_source, text, scope, technology, setting, lifecycle, hard?}`; its title
     counts only where `title_source` is `source`. Raises `RowError` for one without id, text or a known scope.
     """
+    return compare(assessed(gold, flagger))
+
+
+def assessed(gold: Sequence[dict[str, Any]], flagger: "Flagger") -> list[Pair]:
+    """Each passage with what was said of it. Raises `RowError` as `evaluate` does."""
     for line, row in enumerate(gold, 1):
         if not isinstance(row, dict) or row.get("scope") not in _SCOPES:
             raise RowError(line, f"no `scope` out of {', '.join(sorted(_SCOPES))}")
     asked = ({**row, "title": row.get("title") if row.get("title_source") == "source" else None} for row in gold)
-    return compare(list(zip(gold, assess_rows(asked, flagger), strict=True)))
+    return list(zip(gold, assess_rows(asked, flagger), strict=True))
 
 
 def compare(pairs: Sequence[Pair]) -> Evaluation:
