@@ -101,8 +101,9 @@ class Case:
         rule = term.rule
         technology = rule.technology or Technology.OTHER
         if rule.strength in {Strength.CONTEXT, Strength.ACRONYM}:
-            companions = sorted(set(rule.needs) & self.near(term, rule.reach))
-            if not companions:
+            near_by = self.near(term, rule.reach)
+            companions = sorted((set(rule.needs) | set(rule.needs_too)) & near_by)
+            if not set(rule.needs) & near_by or (rule.needs_too and not set(rule.needs_too) & near_by):
                 return Worth.NOTHING, technology, f"says nothing without {' or '.join(rule.needs)} near"
             given = Worth.IN_SCOPE if rule.gives is Strength.STRONG else Worth.CONDITIONAL
             reason = f"counts because {', '.join(companions)} stands near"

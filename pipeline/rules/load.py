@@ -24,10 +24,11 @@ MIN_LITERAL = 6
 
 _E = TypeVar("_E", bound=StrEnum)
 _COMMON = frozenset({"id", "concept", "phrases", "note", "gloss", "match", "no_match", "not_in"})
+_NAMING = frozenset({"strength", "technology", "function", "setting", "needs", "needs_too", "gives", "reach"})
 _FIELDS: MappingProxyType[Kind, frozenset[str]] = MappingProxyType(
     {
-        Kind.TECHNOLOGY: frozenset({"strength", "technology", "function", "setting", "needs", "gives", "reach"}),
-        Kind.PRODUCT: frozenset({"strength", "technology", "function", "setting", "needs", "gives", "reach"}),
+        Kind.TECHNOLOGY: _NAMING,
+        Kind.PRODUCT: _NAMING,
         Kind.FUNCTION: frozenset({"function"}),
         Kind.SETTING: frozenset({"setting"}),
         Kind.PURCHASE: frozenset(),
@@ -62,7 +63,7 @@ _ENUMS: MappingProxyType[str, type[StrEnum]] = MappingProxyType(
         "reach": Reach,
     }
 )
-_LISTS = frozenset({"phrases", "match", "no_match", "needs", "cancels", "not_in"})
+_LISTS = frozenset({"phrases", "match", "no_match", "needs", "needs_too", "cancels", "not_in"})
 
 
 class RuleFileError(WrongUse, ValueError):

@@ -76,6 +76,7 @@ class Code:
 class Rule:
     """One rule. `phrases` are expanded; `file` and `line` say where it was written.
 
+    Of the concepts that a technology `needs` one must stand near, and one of `needs_too` as well, if it names any.
     `gloss` says in short English what the phrases mean, for those who read a quote in a language they do not know.
     `not_in` are languages (ISO 639-1) in which the phrases mean something else: Portuguese "no" is "in the".
     """
@@ -95,6 +96,7 @@ class Rule:
     setting: Setting | None = None
     lifecycle: Lifecycle | None = None
     needs: tuple[str, ...] = ()
+    needs_too: tuple[str, ...] = ()
     gives: Strength | None = None
     category: CueCategory | None = None
     direction: Direction | None = None
@@ -143,6 +145,8 @@ class RuleSet:
             lines.append(f"  implies {', '.join(implied)}")
         if rule.needs:
             lines.append(f"  counts as {rule.gives} only near: {', '.join(rule.needs)} (same {rule.reach})")
+        if rule.needs_too:
+            lines.append(f"  and near: {', '.join(rule.needs_too)}")
         if rule.cancels:
             lines.append(f"  cancels {', '.join(rule.cancels)} (same {rule.reach})")
         if rule.not_in:
