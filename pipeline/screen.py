@@ -13,7 +13,7 @@ from models.procurement import Classification
 from pipeline.rules.cache import cached
 from pipeline.rules.fold import GLUED, squash, stands_alone, words_pattern
 from pipeline.rules.load import MIN_LITERAL
-from pipeline.rules.model import Kind, RuleSet
+from pipeline.rules.model import Kind, Rule, RuleSet
 from pipeline.rules.squash import Escapes, Letters, folded, squashed, unescaped, wide_form
 
 # Put between texts that are looked at together: letters, so that no literal reaches from one into the next.
@@ -115,11 +115,34 @@ class Screen:
         return [rule_id for literal in literals if alone(literal, words) for rule_id in self._probe_ids[literal]]
 
 
+def led_by_others(rules: RuleSet) -> frozenset[str]:
+    """Rules whose words count only beside those of other rules that the screen looks for: it need not look for theirs.
+
+    A maker's name beside a technology is let through by the technology; alone it would let through every notice.
+    """
+    serving: dict[str, list[Rule]] = {}
+    for rule in rules.rules:
+        serving.setdefault(rule.concept, []).append(rule)
+
+    def rests_on_names(rule: Rule) -> bool:
+        others = [other for need in rule.needs for other in serving.get(need, ())]
+        return bool(others) and rule.names_technology and all(other.names_technology for other in others)
+
+    resting = {rule.id for rule in rules.rules if rests_on_names(rule)}
+    return frozenset(
+        rule_id
+        for rule_id in resting
+        if not any(other.id in resting for need in rules.by_id[rule_id].needs for other in serving[need])
+    )
+
+
 def _literals(rules: RuleSet) -> tuple[list[str], list[str]]:
     """The literals that the phrases of technologies and products come down to: the long ones and the short."""
 
     def make() -> bytes:
-        phrases = [phrase for rule in rules.rules if rule.names_technology for phrase in rule.phrases]
+        led = led_by_others(rules)
+        naming = [rule for rule in rules.rules if rule.names_technology and rule.id not in led]
+        phrases = [phrase for rule in naming for phrase in rule.phrases]
         sure = smallest([phrase for phrase in phrases if not _is_short(phrase)])
         return orjson.dumps([sure, [phrase for phrase in phrases if _is_short(phrase)]])
 
