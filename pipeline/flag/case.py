@@ -87,6 +87,10 @@ class Case:
             return self._title | reading.concepts
         return self._title | {hit.rule.concept for hit in reading.around(term.hit, 1)}
 
+    def beside(self, term: Term) -> frozenset[str]:
+        """Concepts in a term's own sentence and the one before and after it."""
+        return frozenset(hit.rule.concept for hit in term.reading.around(term.hit, 1))
+
     def sentence(self, term: Term) -> frozenset[str]:
         """Concepts in a term's own sentence."""
         return frozenset(hit.rule.concept for hit in term.reading.around(term.hit))

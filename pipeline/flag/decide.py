@@ -34,7 +34,7 @@ class Decision:
 def decide(case: Case, sole_purpose: Technology | None) -> Decision:
     """Scope of a case. `sole_purpose` is the registry's fact that the supplier does nothing else, or None."""
     live = [one for one in case.weighed if one.live and one.worth > Worth.NOTHING]
-    halted = [one for one in banned(case.weighed) if "bought_before" in case.sentence(one.term)]
+    halted = [one for one in banned(case.weighed) if "bought_before" in case.beside(one.term)]
     ruled_out = [one for one in excluded(case.weighed) if one not in halted]
     # What was bought, and then banned, is in scope and suspended: "banned from using the system they had bought".
     live += [one for one in halted if one.worth > Worth.NOTHING]
