@@ -157,7 +157,14 @@ def is_title(where: str) -> bool:
 
 
 def _concepts(readings: Iterable[Reading]) -> frozenset[str]:
-    return frozenset(concept for reading in readings for concept in reading.concepts)
+    return frozenset(concept for reading in readings for concept in _said(reading))
+
+
+def _said(reading: Reading) -> frozenset[str]:
+    """The concepts of a segment; of a buyer's name only where it is at home: a ministry is no network of clocks."""
+    if reading.segment.where != BUYER:
+        return reading.concepts
+    return frozenset(hit.rule.concept for hit in reading.hits if hit.rule.kind is Kind.SETTING)
 
 
 def _is_short(reading: Reading) -> bool:
