@@ -171,13 +171,7 @@ def lake_sources(store: Store) -> list[str]:
 
 def read_source(house: House, source_id: str, on_progress: Progress = silent) -> int:
     complete_contracts(house.store, source_id, {source_id: house.card_of(source_id)})
-    return read_documents(house.store, source_id, matters=matters(house), on_progress=on_progress)
-
-
-def matters(house: House) -> tuple[str, ...]:
-    """Words that make a page worth a second reader: every phrase that names a technology or a product."""
-    named = (rule for rule in house.rules.rules if rule.names_technology)
-    return tuple(dict.fromkeys(phrase for rule in named for phrase in rule.phrases))
+    return read_documents(house.store, source_id, matters=house.candidates.screen.may_match, on_progress=on_progress)
 
 
 def flag(house: House, source_id: str, on_progress: Progress = silent) -> int:

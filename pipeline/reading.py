@@ -20,7 +20,7 @@ def read_documents(
     store: Store,
     source_id: str,
     *,
-    matters: tuple[str, ...] = (),
+    matters: Callable[[str], bool] | None = None,
     limits: ReadLimits | None = None,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> int:

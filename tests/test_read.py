@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -229,6 +229,11 @@ def test_limits_on_pages_and_characters() -> None:
     assert "has 3 pages; the first 2 were read" in result.detail
 
 
+def holding(literal: str) -> Callable[[str], bool]:
+    """Whether a text holds a literal; case, spaces and punctuation do not count."""
+    return lambda text: squash(literal) in squash(text)
+
+
 def test_tables_where_a_page_matters(reader: Reader) -> None:
     def table(pdf: Any) -> None:
         pdf.drawString(72, 720, "Prices")
@@ -240,7 +245,7 @@ def test_tables_where_a_page_matters(reader: Reader) -> None:
 
     data = drawn(table, table, lines("facial recognition without rulings"), lines("nothing"))
     assert all(page.tables == () for page in reader.read(data).pages)
-    pages = reader.read(data, matters=["Facial-Recognition", ""]).pages
+    pages = reader.read(data, matters=holding("Facial-Recognition")).pages
     expected = ((("Item", "Price"), ("Facial recognition", "1 200.00")),)
     assert [page.tables for page in pages] == [expected, expected, (), ()]
     assert [page.note for page in pages] == ["", "", "", ""]
@@ -424,7 +429,7 @@ def test_second_reading_that_hangs_costs_no_text() -> None:
         b"BT /F 12 Tf 72 700 Td (facial recognition) Tj 0 -20 Td " + b"1 0 0 1 72 600 Tm (a) Tj " * 100_000 + b"ET"
     )
     with Reader(ReadLimits(page_seconds=2)) as reader:
-        result = reader.read(slow, matters=["facial recognition"])
+        result = reader.read(slow, matters=holding("facial recognition"))
         assert reader.read(drawn(lines("next"))).pages[0].text == "next"
     assert result.outcome is ReadOutcome.OK
     assert result.pages[0].text.startswith("facial recognition")
@@ -500,7 +505,7 @@ def test_phrases_are_found_in_every_layout(reader: Reader, language: str) -> Non
 def test_disagreement_is_noted_and_logical_order_kept(reader: Reader) -> None:
     """pdfplumber gives right-to-left text in the order it is seen."""
     known = json.loads((MATERIAL / "synth" / "meta.json").read_text("utf-8"))["he_plain"]
-    page = reader.read(MATERIAL / "synth" / "he_plain.pdf", matters=known["kw"][:1]).pages[0]
+    page = reader.read(MATERIAL / "synth" / "he_plain.pdf", matters=holding(known["kw"][0])).pages[0]
     assert known["kw"][0] in " ".join(page.text.split())
     assert "PDFium's are kept" in page.note
 

@@ -6,7 +6,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +17,7 @@ from models.evidence import Page, Word
 from pipeline.read.child import Child, WorkerDied
 from pipeline.read.gate import Kind, Refused, gate, too_large
 from pipeline.read.result import EXTRACTOR_VERSION, PlaceError, ReadLimits, ReadPathError, ReadResult
-from pipeline.read.text import agreement, clean, squash
+from pipeline.read.text import agreement, clean
 
 _AGREES: Final = 0.9
 _RULINGS: Final = 4
@@ -32,6 +32,8 @@ _GRAVEST: Final = (
     ReadOutcome.TRUNCATED,
     ReadOutcome.NEEDS_OCR,
 )
+# Says of a page's text whether it is worth a second reading.
+Matters = Callable[[str], bool]
 
 
 @dataclass(slots=True)
@@ -84,12 +86,12 @@ class Reader:
         if child is not None:
             child.close()
 
-    def read(self, source: Path | bytes, matters: Sequence[str] = ()) -> ReadResult:
+    def read(self, source: Path | bytes, matters: Matters | None = None) -> ReadResult:
         """Read one document.
 
-        Pages whose squashed text holds one of `matters` (literals; case, spaces and punctuation do not count) are
-        read a second time for tables and comparison. Whatever the bytes are, the result says so by its outcome;
-        raises ReadPathError for a path that is no readable file, RuntimeError when no worker can be started.
+        Pages of whose text `matters` says that it matters are read a second time for tables and comparison. Whatever
+        the bytes are, the result says so by its outcome; raises ReadPathError for a path that is no readable file,
+        RuntimeError when no worker can be started.
         """
         if isinstance(source, Path):
             loaded = _load(source, self.limits)
@@ -151,7 +153,7 @@ class Reader:
                 raise PlaceError(answer.get("refused") or answer["detail"])
         return answers[0]
 
-    def _read_pdf(self, data: bytes, sha256: str, matters: Sequence[str]) -> ReadResult:
+    def _read_pdf(self, data: bytes, sha256: str, matters: Matters | None) -> ReadResult:
         reading = _Reading(data, sha256, time.monotonic() + self.limits.document_seconds)
         try:
             opened = self._open_retrying(reading)
@@ -161,8 +163,7 @@ class Reader:
             return ReadResult(sha256=sha256, outcome=ReadOutcome(opened["error"]), detail=opened["detail"])
         reading.count, reading.cut = opened["pages"], opened["cut"]
         self._read_pages(reading)
-        wanted = [squashed for literal in matters if (squashed := squash(literal))]
-        hits = [page.number for page in reading.pages if _holds(page.text, wanted)]
+        hits = [page.number for page in reading.pages if matters is not None and matters(page.text)]
         if hits:
             self._read_again(reading, hits)
         return _result(reading, self.limits)
@@ -284,7 +285,9 @@ class Reader:
                 self.close()
 
 
-def read_document(data: bytes | Path, *, limits: ReadLimits | None = None, matters: Sequence[str] = ()) -> ReadResult:
+def read_document(
+    data: bytes | Path, *, limits: ReadLimits | None = None, matters: Matters | None = None
+) -> ReadResult:
     """Read one document in a worker of its own. See `Reader.read`; for many documents use one Reader."""
     with Reader(limits) as reader:
         return reader.read(data, matters)
@@ -329,13 +332,6 @@ def _page(answer: dict[str, Any], number: int, sha256: str) -> Page:
         answer = {"outcome": answer["error"], "note": f"Reading the page failed. {answer['detail']}"}
     fields = {key: value for key, value in answer.items() if key not in {"number", "rulings", "forms"}}
     return Page.model_validate({**fields, "sha256": sha256, "number": number, "extractor": EXTRACTOR_VERSION})
-
-
-def _holds(text: str, wanted: Sequence[str]) -> bool:
-    if not wanted or not text:
-        return False
-    squashed = squash(text)
-    return any(literal in squashed for literal in wanted)
 
 
 def _add_notes(reading: _Reading, numbers: Sequence[int], note: str) -> None:

@@ -20,7 +20,8 @@ BREAKLESS = (
 )
 # Characters that leave no trace: NUL, halves of broken code points, zero width and bidi marks, soft hyphen, the stroke
 # that lengthens Arabic words, trade mark signs.
-_IGNORED = "\\x00\ud800-\udfff\u00ad\u034f\u061c\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\u2122\u00ae\u00a9\u2120"
+_INVISIBLE = "\\x00\ud800-\udfff\u00ad\u034f\u061c\u0640\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff"
+_IGNORED = _INVISIBLE + "\u2122\u00ae\u00a9\u2120"
 _HYPHENS = r"\-\u2010-\u2015\u2212"
 # Vowel points and accents that a writer may leave out; marks of Indic, Thai and Burmese are letters and stay.
 _DROPPED_MARKS = (
