@@ -9,7 +9,7 @@ from models.assessment import BUYER
 from models.codes import Polarity, Technology
 from pipeline.flag.context import Cancelled, Term, terms
 from pipeline.flag.spans import Hit, Reading
-from pipeline.rules.model import CueCategory, Kind, Reach, Strength
+from pipeline.rules.model import CueCategory, Kind, Reach, Rule, Strength
 
 # Segments up to this many characters are one thought: a title, a description, a row of a table.
 SHORT = 1500
@@ -67,7 +67,7 @@ class Case:
             self.cancelled += cancelled
         self._title = _concepts(reading for reading in readings if is_title(reading.segment.where))
         self._record = _concepts(reading for reading in readings if _is_short(reading))
-        self.weighed = tuple(self._weigh(term) for term in found)
+        self.weighed = tuple(_outermost([self._weigh(term) for term in found]))
 
     def hits(self, *kinds: Kind) -> list[tuple[Reading, Hit]]:
         """All hits of some kinds, with their readings."""
@@ -145,6 +145,41 @@ class Case:
         if technology is Technology.MULTIMODAL and {"policing", "face_word"} <= near and not near & SOFTENERS:
             return Worth.IN_SCOPE, technology, f"{reason}, with faces, held by the police: such a base is searched"
         return Worth.CONDITIONAL, technology, reason
+
+
+def _outermost(weighed: list[Weighed]) -> list[Weighed]:
+    """Without terms inside a longer one of the same technology that says as much: `live facial recognition` is one.
+
+    What says nothing where it stands swallows nothing. Of two rules with the same words ("biometria facial" is Spanish
+    and Portuguese), the text's language has the first say.
+    """
+    by_place: dict[tuple[int, int], list[Weighed]] = {}
+    for one in weighed:
+        by_place.setdefault((one.term.reading.number, one.term.hit.sentence), []).append(one)
+
+    def rank(one: Weighed) -> tuple[bool, int, bool, str]:
+        hit, language = one.term.hit, one.term.reading.segment.language
+        return one.worth > Worth.NOTHING, hit.last - hit.first, language == hit.rule.language, hit.rule.id
+
+    def swallowed(one: Weighed) -> bool:
+        hit = one.term.hit
+        return any(
+            other is not one
+            and other.term.hit.first <= hit.first
+            and hit.last <= other.term.hit.last
+            and rank(other) > rank(one)
+            and (other.term.rule.technology == hit.rule.technology or _same_body(other.term.rule, hit.rule))
+            for other in by_place[(one.term.reading.number, hit.sentence)]
+        )
+
+    return [one for one in weighed if not swallowed(one)]
+
+
+def _same_body(a: Rule, b: Rule) -> bool:
+    """Both speak of faces, or one speaks of unnamed biometrics inside the other's words."""
+    if b.concept in {"biometric", "fingerprint"}:
+        return True
+    return str(a.technology).startswith("face") and str(b.technology).startswith("face")
 
 
 # The title of a purchase or lot in a notice of TED, newer and older.

@@ -61,7 +61,7 @@ def terms(reading: Reading) -> tuple[list[Term], list[Cancelled]]:
     for hits in reading.by_sentence.values():
         neighbours = [hit for hit in hits if hit.rule.kind is Kind.NEIGHBOUR]
         cues = _live_cues(hits)
-        for hit in _outermost([hit for hit in hits if hit.rule.names_technology], reading.segment.language):
+        for hit in (hit for hit in hits if hit.rule.names_technology):
             neighbour = next((other for other in neighbours if _cancels(other, hit, reading)), None)
             if neighbour is None:
                 kept.append(_with_polarity(hit, reading, cues))
@@ -76,37 +76,6 @@ def negated(hit: Hit, reading: Reading) -> bool:
     cues = _live_cues(list(reading.around(hit)))
     ends = [cue for cue in cues if cue.rule.category is CueCategory.TERMINATOR]
     return any(cue.rule.category is CueCategory.EXCLUDED and _reaches(cue, hit, ends) for cue in cues)
-
-
-def _outermost(hits: list[Hit], language: str | None) -> list[Hit]:
-    """Without hits that lie inside a longer one of the same technology: `live facial recognition` says it all.
-
-    Of two rules with the same words ("biometria facial" is Spanish and Portuguese), the text's language has the first
-    say.
-    """
-
-    def rank(hit: Hit) -> tuple[int, bool, str]:
-        return hit.last - hit.first, language in hit.rule.language.split("-"), hit.rule.id
-
-    return [
-        hit
-        for hit in hits
-        if not any(
-            other is not hit
-            and other.first <= hit.first
-            and hit.last <= other.last
-            and rank(other) > rank(hit)
-            and (other.rule.technology == hit.rule.technology or _same_body(other.rule, hit.rule))
-            for other in hits
-        )
-    ]
-
-
-def _same_body(a: Rule, b: Rule) -> bool:
-    """Both speak of faces, or one speaks of unnamed biometrics inside the other's words."""
-    if b.concept in {"biometric", "fingerprint"}:
-        return True
-    return str(a.technology).startswith("face") and str(b.technology).startswith("face")
 
 
 def _cancels(neighbour: Hit, hit: Hit, reading: Reading) -> bool:
