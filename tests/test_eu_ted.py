@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from models.assessment import BUYER
 from models.codes import Basis, Lifecycle, Outcome, Role, ValueKind
 from models.procurement import Child, Classification, DocumentLink, Identifier, Parsed, Party, Release, Status, Value
 from models.run import Problem
@@ -388,7 +389,7 @@ def test_a_quote_is_found_again_in_the_archived_bytes(tmp_path: Path, packed: bo
     record = EvidenceRecord(
         "e-1", sha256(body).hexdigest(), "", "x", NOW, payload.warc_file, payload.warc_offset, "eu_ted", ""
     )
-    for segment in release_segments(parsed.release):
+    for segment in (one for one in release_segments(parsed.release) if one.where != BUYER):
         pointer = field_pointer(parsed.place.pointer, segment.where)
         assert show(store, replace(record, pointer=pointer)).exact == segment.text
         assert show(store, replace(record, pointer=pointer)).text.count("█") == segment.text.count("█")
