@@ -84,4 +84,5 @@ def _compiled(rules: RuleSet) -> bytes:
 def _patterns(rule: Rule) -> Iterator[tuple[str, ...]]:
     for phrase in rule.phrases:
         plain = words(phrase)
-        yield from written_together(plain) if rule.names_technology else [plain]
+        # German writes its compounds as one word or two.
+        yield from written_together(plain, rule.language == "de") if rule.names_technology else [plain]

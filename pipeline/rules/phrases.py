@@ -49,16 +49,16 @@ def words(phrase: str) -> tuple[str, ...]:
     return tuple(token.text for token in tokens(phrase))
 
 
-def written_together(parts: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """The token sequences of a phrase, also with two neighbours or all words written as one (`facerecognition`).
+def written_together(parts: tuple[str, ...], compounds: bool) -> list[tuple[str, ...]]:
+    """The token sequences of a phrase; of two words also as one (`facerecognition`), as lost spaces leave them.
 
-    Only for Latin letters: no other script was seen to lose its spaces, and Hebrew's prefixes make phrases many.
+    With `compounds`, any two neighbours and all words may stand as one. Only for Latin letters: no other script was
+    seen to lose its spaces, and Hebrew's prefixes make phrases many.
     """
-    out = [parts]
-    if 2 <= len(parts) <= 5 and all(word.isascii() and word.isalpha() for word in parts):
-        out += [(*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]) for i in range(len(parts) - 1)]
-        out.append(("".join(parts),))
-    return list(dict.fromkeys(out))
+    if not 2 <= len(parts) <= (5 if compounds else 2) or not all(word.isascii() and word.isalpha() for word in parts):
+        return [parts]
+    pairs = [(*parts[:i], parts[i] + parts[i + 1], *parts[i + 2 :]) for i in range(len(parts) - 1)]
+    return list(dict.fromkeys([parts, *pairs, ("".join(parts),)]))
 
 
 class _Form:
