@@ -11,13 +11,14 @@ from ahocorasick_rs import BytesAhoCorasick, Implementation
 
 from models.procurement import Classification
 from pipeline.rules.cache import cached
-from pipeline.rules.fold import GLUED, squash, stands_alone, words_pattern
-from pipeline.rules.load import MIN_LITERAL
+from pipeline.rules.fold import GLUED, is_breakless, squash, stands_alone, words_pattern
 from pipeline.rules.model import Kind, Rule, RuleSet
 from pipeline.rules.squash import Escapes, Letters, folded, squashed, unescaped, wide_form
 
 # Put between texts that are looked at together: letters, so that no literal reaches from one into the next.
 _SEAM: Final = "\nqzq\n"
+# Literals with fewer letters are looked for at word boundaries.
+_TELLING: Final = 9
 # A word that may go on in the next line.
 _BROKEN: Final = re.compile(r"[-\u2010]\s*\n")
 
@@ -31,7 +32,7 @@ class Screen:
     """Says whether a text may match a rule or name a vendor. Holds compiled automata only.
 
     For rules the answer is a superset: whatever tokens the matcher finds, their squashed letters stand in the
-    squashed text. Short ASCII literals (acronyms) are checked again at word boundaries.
+    squashed text. Short literals (acronyms) are checked again at word boundaries.
     """
 
     def __init__(self, rules: RuleSet, vendor_literals: Iterable[str] = ()) -> None:
@@ -156,10 +157,15 @@ class Finder:
 
     def __init__(self, literals: Iterable[str]) -> None:
         self.literals = tuple(literals)
-        self._narrow = tuple(literal for literal in self.literals if squash(literal).isascii())
-        self._in_narrow = _automaton([squash(literal).encode("ascii") for literal in self._narrow])
+        forms = [squash(literal) for literal in self.literals]
+        self._narrow = tuple(one for one, form in zip(self.literals, forms, strict=True) if form.isascii())
+        self._in_narrow = _automaton([form.encode("ascii") for form in forms if form.isascii()])
         # Of two bytes a letter, tables of every state would take hundreds of megabytes.
-        self._in_wide = _automaton([wide_form(literal) for literal in self.literals], quick_to_search=False)
+        wide = [
+            form.encode("utf-16-le") if form.isascii() else wide_form(one)
+            for one, form in zip(self.literals, forms, strict=True)
+        ]
+        self._in_wide = _automaton(wide, quick_to_search=False)
 
     def finds(self, letters: Letters) -> bool:
         """Whether any literal stands in the letters."""
@@ -223,8 +229,9 @@ def _pattern(literal: str) -> re.Pattern[str]:
 
 
 def _is_short(phrase: str) -> bool:
+    """Whether a phrase is so short that its letters turn up across other words: "via voice" holds "a voice"."""
     letters = squash(phrase)
-    return letters.isascii() and len(letters) < MIN_LITERAL
+    return len(letters) < _TELLING and not any(map(is_breakless, letters))
 
 
 def _automaton(literals: list[bytes], quick_to_search: bool = True) -> BytesAhoCorasick | None:
