@@ -106,15 +106,15 @@ def as_json_values(result: Evaluation) -> dict[str, Any]:
 
 
 def check_rules(folder: Path | None) -> tuple[int, str, list[str]]:
-    """The number of rules of a folder, their version, and a line for each example that does not do what it should.
+    """The number of rules of a folder, their version, and a line for each example that fails or thing that lacks.
 
     Raises `RuleFileError` for a file that cannot be read.
     """
-    from pipeline.flag.examples import failures
+    from pipeline.flag.examples import failures, lacking
     from pipeline.rules import load_rules
 
     rules = load_rules(folder or DATA / "rules")
-    return len(rules.rules), rules.version, [str(failure) for failure in failures(rules)]
+    return len(rules.rules), rules.version, [*lacking(rules), *map(str, failures(rules))]
 
 
 def tried(text: str, language: str | None) -> Iterator[str]:

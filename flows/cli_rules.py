@@ -72,7 +72,7 @@ def rules_check(folder: Path | None) -> None:
     for failure in failures:
         click.echo(failure)
     if failures:
-        raise BadData(f"{len(failures)} examples do not do what their rule says; mend the phrases or the examples.")
+        raise BadData(f"{len(failures)} things to mend: in phrases, examples or what a rule should say of itself.")
     click.echo(f"{count} rules, every example as it says; {version}")
 
 

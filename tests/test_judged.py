@@ -42,7 +42,7 @@ def test_floors_over_all_languages(judged: Evaluation) -> None:
 
 
 def test_no_language_falls_behind(judged: Evaluation) -> None:
-    weak = {language: rate.f1 for language, rate in judged.languages.items() if rate.positives >= 5 and rate.f1 < 0.85}
+    weak = {language: rate.f1 for language, rate in judged.languages.items() if rate.positives >= 5 and rate.f1 < 0.80}
     assert weak == {}
 
 

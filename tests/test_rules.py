@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.codes import Technology
-from pipeline.flag.examples import failures
+from pipeline.flag.examples import failures, lacking
 from pipeline.rules import Kind, PhraseError, RuleFileError, RuleSet, expand, load_rules
 from pipeline.rules.fold import fold, squash, tokens
 
@@ -35,16 +35,16 @@ def test_an_example_that_lies_is_named(tmp_path: Path) -> None:
     ]
 
 
-def test_every_rule_with_phrases_has_both_kinds_of_example(rules: RuleSet) -> None:
-    bare = [rule.id for rule in rules.rules if rule.phrases and rule.kind is not Kind.CUE]
-    lacking = [rule_id for rule_id in bare if not (rules.by_id[rule_id].match and rules.by_id[rule_id].no_match)]
-    assert lacking == []
+def test_every_rule_has_a_note_a_gloss_and_both_kinds_of_example(rules: RuleSet) -> None:
+    assert list(lacking(rules)) == []
 
 
 def test_needed_concepts_and_cancelled_technologies_exist(rules: RuleSet) -> None:
     concepts = {rule.concept for rule in rules.rules}
     technologies = {technology.value for technology in Technology}
-    unknown = [(rule.id, name) for rule in rules.rules for name in rule.needs if name not in concepts]
+    unknown = [
+        (rule.id, name) for rule in rules.rules for name in (*rule.needs, *rule.needs_too) if name not in concepts
+    ]
     unknown += [(rule.id, name) for rule in rules.rules for name in rule.cancels if name not in technologies]
     assert unknown == []
 

@@ -9,6 +9,9 @@ from pipeline.flag.lifecycle import lifecycle_of
 from pipeline.rules.model import Kind, Rule, RuleSet
 from pipeline.screen import Screen
 
+# English, and names that belong to no language.
+_ENGLISH = frozenset({"en", "xx"})
+
 
 @dataclass(frozen=True)
 class Failure:
@@ -40,6 +43,18 @@ class Examples:
         if rule.kind is Kind.LIFECYCLE:
             return any(hit.rule is rule for _, hit in lifecycle_of(case)[1])
         return any(hit.rule is rule for reading in case.readings for hit in reading.hits)
+
+
+def lacking(rules: RuleSet) -> Iterator[str]:
+    """A line for everything a rule should say of itself and does not: note, examples of both kinds, English gloss."""
+    for rule in rules.rules:
+        said = {"note": bool(rule.note)}
+        if rule.phrases:
+            said |= {"match": bool(rule.match), "no_match": bool(rule.no_match)}
+        if rule.language not in _ENGLISH:
+            said["gloss"] = bool(rule.gloss)
+        for name in (name for name, there in said.items() if not there):
+            yield f"{rule.file}:{rule.line}: {rule.id} has no `{name}`"
 
 
 def failures(rules: RuleSet) -> Iterator[Failure]:
