@@ -162,7 +162,7 @@ class Finder:
         self._in_narrow = _automaton([form.encode("ascii") for form in forms if form.isascii()])
         # Of two bytes a letter, tables of every state would take hundreds of megabytes.
         wide = [
-            form.encode("utf-16-le") if form.isascii() else wide_form(one)
+            form.encode("utf-16-le") if max(form) < "\uffff" else wide_form(one)
             for one, form in zip(self.literals, forms, strict=True)
         ]
         self._in_wide = _automaton(wide, quick_to_search=False)
