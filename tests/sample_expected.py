@@ -113,7 +113,7 @@ NOT_FLAGGED: dict[str, Finding] = {
     # The notice tempts; page 1 of its specification rules facial recognition out.
     _PROCESS + "b3b5657c-0e40-5795-948d-830e67b876f9": Finding(
         "Body worn video cameras and CCTV for civil enforcement officers", "Fictional Testshire County Council",
-        "probe", "excluded_by_text", ("emotion", "face_unspecified"), "tender", "in_the_making", value="180000",
+        "text", "excluded_by_text", ("emotion", "face_unspecified"), "tender", "in_the_making", value="180000",
         from_document=True,
     ),
     _PROCESS + "69b31e98-7766-524f-8add-f2140ea58a07": Finding(
