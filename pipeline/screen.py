@@ -133,7 +133,7 @@ def led_by_others(rules: RuleSet) -> frozenset[str]:
     return frozenset(
         rule_id
         for rule_id in resting
-        if not any(other.id in resting for need in rules.by_id[rule_id].needs for other in serving[need])
+        if not any(other.id in resting for need in rules.by_id[rule_id].needs for other in serving.get(need, ()))
     )
 
 

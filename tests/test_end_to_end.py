@@ -230,8 +230,8 @@ def test_rescreening_says_what_changed_and_asks_no_portal(store: Path) -> None:
 def test_rescreening_after_a_change_of_rules_names_the_rules(store: Path, tmp_path: Path) -> None:
     shutil.copytree(store, tmp_path / "store")
     title = "Visitor experience analytics for the market hall"
-    (flag,) = asked(store, f"SELECT contract_id, rests_on, technology FROM contract JOIN assessment USING (contract_id) "
-                           f"WHERE title = '{title}'")  # fmt: skip
+    flagged = "SELECT contract_id, rests_on, technology FROM contract JOIN assessment USING (contract_id)"
+    (flag,) = asked(store, f"{flagged} WHERE title = '{title}'")
     rules = tmp_path / "rules"
     shutil.copytree(DATA / "rules", rules)
     for file in rules.rglob("*.yml"):
