@@ -27,3 +27,10 @@ def test_a_buyer_named_after_a_technology_buys_pens_too() -> None:
     assert scope("Facial Recognition Programme Office, Example Police", "Ballpoint pens")[0] == "out_of_scope"
     case = FLAGGER.case([Segment(where=BUYER, text="Live Facial Recognition Unit")])
     assert case.weighed == ()
+
+
+def test_a_buyer_s_name_sets_no_stage_and_singles_out_nobody() -> None:
+    buyer = Segment(where=BUYER, text="Planned Suspended Contract Award Agency for Migrants and Refugees")
+    title = Segment(where="title", text="Facial recognition cameras")
+    said, alone = FLAGGER.assess([buyer, title]), FLAGGER.assess([title])
+    assert (said.lifecycle, said.clauses) == (alone.lifecycle, alone.clauses)

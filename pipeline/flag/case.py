@@ -55,18 +55,15 @@ class Case:
     """What several segments say together. Titles speak for all segments."""
 
     def __init__(self, readings: Sequence[Reading]) -> None:
-        self.readings = tuple(readings)
+        self.readings = tuple(map(_heard, readings))
         self.cancelled: list[Cancelled] = []
         found: list[Term] = []
-        for reading in readings:
-            if reading.segment.where == BUYER:
-                # "Biometric Identity Agency" buys pens too.
-                continue
+        for reading in self.readings:
             named, cancelled = terms(reading)
             found += named
             self.cancelled += cancelled
-        self._title = _concepts(reading for reading in readings if is_title(reading.segment.where))
-        self._record = _concepts(reading for reading in readings if _is_short(reading))
+        self._title = _concepts(reading for reading in self.readings if is_title(reading.segment.where))
+        self._record = _concepts(reading for reading in self.readings if _is_short(reading))
         self.weighed = tuple(_outermost([self._weigh(term) for term in found]))
 
     def hits(self, *kinds: Kind) -> list[tuple[Reading, Hit]]:
@@ -192,14 +189,12 @@ def is_title(where: str) -> bool:
 
 
 def _concepts(readings: Iterable[Reading]) -> frozenset[str]:
-    return frozenset(concept for reading in readings for concept in _said(reading))
+    return frozenset(concept for reading in readings for concept in reading.concepts)
 
 
-def _said(reading: Reading) -> frozenset[str]:
-    """The concepts of a segment; of a buyer's name only where it is at home: a ministry is no network of clocks."""
-    if reading.segment.where != BUYER:
-        return reading.concepts
-    return frozenset(hit.rule.concept for hit in reading.hits if hit.rule.kind is Kind.SETTING)
+def _heard(reading: Reading) -> Reading:
+    """A reading as it counts. Of a buyer's name only where it is at home: "Biometric Planning Agency" buys pens too."""
+    return reading.of_kind(Kind.SETTING) if reading.segment.where == BUYER else reading
 
 
 def _is_short(reading: Reading) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +16,7 @@ from pipeline.flag.spoken import Heard, heard_in, spoken_in
 from pipeline.flag.tokenizer import Piece, pieces_of
 from pipeline.rules import pack
 from pipeline.rules.fold import Token, spelled, squash
-from pipeline.rules.model import Rule, RuleSet
+from pipeline.rules.model import Kind, Rule, RuleSet
 
 # The name of the span group.
 SPANS = "unveil"
@@ -63,6 +63,11 @@ class Reading:
     hits: tuple[Hit, ...]
     by_sentence: Mapping[int, tuple[Hit, ...]]
     concepts: frozenset[str]
+
+    def of_kind(self, kind: Kind) -> "Reading":
+        """The same reading with the hits of one kind of rule only."""
+        kept = [hit for hit in self.hits if hit.rule.kind is kind]
+        return replace(self, **_grouped(kept))
 
     def around(self, hit: Hit, sentences: int = 0) -> Iterator[Hit]:
         """The hits of a hit's sentence, and of as many sentences before and after it."""
@@ -180,12 +185,20 @@ def _reading(piece: Piece, number: int, found: list[tuple[int, int, Rule]]) -> R
     for first, last, rule in found:
         start, end = piece.tokens[first].start, piece.tokens[last - 1].end
         hits.append(Hit(rule, first, last, start, end, _sentence_of(sentences, start)))
+    return Reading(piece.segment, number, piece.tokens, sentences, **_grouped(hits))
+
+
+def _grouped(hits: list[Hit]) -> dict[str, Any]:
+    """The fields of a reading that follow from its hits."""
     groups: dict[int, list[Hit]] = {}
     for hit in hits:
         groups.setdefault(hit.sentence, []).append(hit)
     by_sentence = {sentence: tuple(group) for sentence, group in groups.items()}
-    concepts = frozenset(hit.rule.concept for hit in hits)
-    return Reading(piece.segment, number, piece.tokens, sentences, tuple(hits), by_sentence, concepts)
+    return {
+        "hits": tuple(hits),
+        "by_sentence": by_sentence,
+        "concepts": frozenset(hit.rule.concept for hit in hits),
+    }
 
 
 def sentence_ranges(text: str) -> tuple[tuple[int, int], ...]:
