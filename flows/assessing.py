@@ -55,14 +55,13 @@ def screened_lines(path: Path) -> Iterator[bytes]:
     Raises WrongUse for a missing file, BadData for a broken one.
     """
     from pipeline.glance import records_of
+    from pipeline.parse.ocds_file import unpacked
     from pipeline.records import screened
 
     if not path.is_file():
         raise WrongUse(f"There is no file {path}; check the path.")
-    with path.open("rb") as raw:
-        packed = raw.read(2) == b"\x1f\x8b"
     house = _house()
-    with gzip.open(path) if packed else path.open("rb") as stream:
+    with unpacked(lambda: path.open("rb"))() as stream:
         try:
             for _, line in screened(stream, records_of(house.candidates.screen, house.registry)):
                 yield line
