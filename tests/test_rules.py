@@ -114,6 +114,8 @@ def one_rule(phrase: str = "facial recognition", note: str = "n", extra: str = "
         (one_rule(extra="    concept: twice\n"), 11, "stands twice"),
         ("kind: cue\nlanguage: en\nrules:\n  - id: c\n    concept: x\n    category: excluded\n    phrases: [no]\n", 4,
          "a cue needs `direction` and `scope`"),
+        ("kind: probe\nlanguage: es\nrules:\n  - id: p\n    concept: x\n    phrases: [c4]\n", 4,
+         "a probe's words have at least 3 letters"),
     ],
 )  # fmt: skip
 def test_malformed_file_is_named_with_line_and_reason(tmp_path: Path, text: str, line: int, reason: str) -> None:

@@ -15,12 +15,14 @@ from models.codes import Function, Lifecycle, Setting, Technology
 from pipeline.errors import WrongUse
 from pipeline.rules import pack
 from pipeline.rules.cache import cached
-from pipeline.rules.fold import squash
+from pipeline.rules.fold import is_breakless, squash
 from pipeline.rules.model import Code, CueCategory, Direction, Kind, Reach, Rule, RuleSet, Strength
 from pipeline.rules.phrases import CLITICS, PhraseError, expand
 
 # Shorter strings turn up inside other words ("of a fiscal"): they must be acronyms, which are matched at boundaries.
 MIN_LITERAL = 6
+# A probe of two letters, sought in the bytes of a record, would have every other one read whole.
+MIN_PROBE = 3
 
 _E = TypeVar("_E", bound=StrEnum)
 _COMMON = frozenset({"id", "concept", "phrases", "note", "gloss", "match", "no_match", "not_in"})
@@ -138,6 +140,11 @@ def _file_rules(file: Path, name: str) -> Iterator[Rule]:
         reader.name_affixes(head["affixes"][1])
     for node in reader.sequence(head["rules"][1], "rules"):
         yield reader.rule(node, kind, language)
+
+
+def _is_too_short(probe: str) -> bool:
+    letters = squash(probe)
+    return len(letters) < MIN_PROBE and not any(map(is_breakless, letters))
 
 
 class _Reader:
@@ -258,6 +265,10 @@ class _Reader:
             (
                 lambda: rule.kind is Kind.PROBE and bool(rule.not_in),
                 "a probe reads texts of every language: it has no `not_in`",
+            ),
+            (
+                lambda: rule.kind is Kind.PROBE and any(map(_is_too_short, rule.phrases)),
+                f"a probe's words have at least {MIN_PROBE} letters: they are looked for amid other words too",
             ),
             (
                 lambda: not all(len(code) == 2 and code.isascii() and code.islower() for code in rule.not_in),
